@@ -1,0 +1,28 @@
+"""The engine of Verbena, and what scripts import: `from runtime import connect, Noun`."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runtime.connect import Client, Record, connect
+    from runtime.declaration import declare as Noun  # noqa: N812
+    from runtime.errors import VerbenaError
+
+__all__ = ["Client", "Noun", "Record", "VerbenaError", "connect"]
+
+_ORIGIN = {
+    "Client": ("runtime.connect", "Client"),
+    "Noun": ("runtime.declaration", "declare"),
+    "Record": ("runtime.connect", "Record"),
+    "VerbenaError": ("runtime.errors", "VerbenaError"),
+    "connect": ("runtime.connect", "connect"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Found when asked for: every worker of the sandbox imports this package, and must not carry a client with it.
+    if name not in _ORIGIN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, member = _ORIGIN[name]
+    return getattr(import_module(module), member)

@@ -1,0 +1,90 @@
+"""`fetch`: one entity by its id, or one of the specials that are no entities."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime import entity, event_log, find, schema
+from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
+from runtime.ids import event_seq, prefix_of
+from runtime.noun import Noun
+from runtime.sql import Sql
+from runtime.tenant import Tenant
+from runtime.unit import Unit
+
+ARGUMENTS = ("id", "type", "fields", "include")
+SPECIALS = ("Schema", "LogEvent")
+TEXT_CHARS_MAX = 20_000
+
+
+def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """With `type`, the entity itself or the special; with the id alone `{id, title, text, url, metadata, entity}`.
+
+    `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log.
+    """
+    unknown = next((name for name in given if name not in ARGUMENTS), None)
+    if unknown is not None:
+        raise InvalidArguments(f"fetch takes no {unknown[:80]!r}", hint=did_you_mean(unknown, ARGUMENTS))
+    arguments = {name: value for name, value in given.items() if value not in (None, "", [], {})}
+    id, type = arguments.pop("id", None), arguments.pop("type", None)
+    if id is not None and not isinstance(id, str):
+        raise InvalidId(f"an id is a text, not {id!r:.80}", hint='such as "contact_fX9bL5nRdK"')
+    if type is None and event_seq(id) is not None:
+        type = "LogEvent"
+    if type == "Schema":
+        return _schema(unit, id)
+    if type == "LogEvent":
+        return _event(tenant, id)
+    if id is None:
+        raise InvalidArguments("fetch needs an id", hint='id="deal_…", or type="Schema" to see what there is')
+    if type is not None:
+        if not isinstance(type, str):
+            raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
+        return find.entity(unit, tenant.context, unit.vocabulary.noun(type), id, arguments)
+    noun = _noun_of(unit, id)
+    found = find.entity(unit, tenant.context, noun, id, arguments)
+    return {
+        "id": id,
+        "title": entity.title(noun, found),
+        "text": _text(found),
+        "url": f"{tenant.context}/{noun.name}/{id}",
+        "metadata": {"type": noun.name, "version": found.get("$version"), "updatedAt": found.get("$updatedAt")},
+        "entity": found,
+    }
+
+
+def _noun_of(unit: Unit, id: str) -> Noun:
+    prefix = prefix_of(id)
+    if prefix is None:
+        raise InvalidId(f"{id[:80]!r} is no id", hint="ids look like contact_fX9bL5nRdK; search gives them")
+    for name in unit.vocabulary.names:
+        noun = unit.vocabulary.noun(name)
+        if noun.key == prefix:
+            return noun
+    keys = [unit.vocabulary.noun(name).key for name in unit.vocabulary.names]
+    raise NotFound(f"no noun has ids that begin with {prefix}_", hint=did_you_mean(prefix, keys))
+
+
+def _schema(unit: Unit, name: str | None) -> dict[str, Any]:
+    vocabulary = unit.vocabulary
+    if name is not None:
+        return schema.json_schema(vocabulary.noun(name), vocabulary)
+    nouns = [vocabulary.noun(each) for each in vocabulary.names]
+    return {
+        "nouns": [{"name": noun.name, "verbs": [v.name for v in noun.verbs.values() if not v.built_in]} for noun in nouns],
+        "hint": 'fetch(type="Schema", id="Deal") shows the fields, relations, verbs and transitions of one',
+    }
+
+
+def _event(tenant: Tenant, id: str | None) -> dict[str, Any]:
+    seq = event_seq(id)
+    if seq is None:
+        raise InvalidId(f"{str(id)[:80]!r} is no id of an event", hint="such as evt_42; history gives them")
+    rows = tenant.file.events(Sql("seq = ?", (seq,)), limit=1)
+    if not rows:
+        raise NotFound(f"the log has no event {id}", hint=f"its latest is evt_{tenant.writer.seq}")
+    return {**event_log.shown(rows[0]), "leaf": rows[0].leaf.hex()}
+
+
+def _text(found: Mapping[str, Any]) -> str:
+    lines = [f"{key}: {value}" for key, value in found.items() if not key.startswith("$")]
+    return "\n".join(lines)[:TEXT_CHARS_MAX]

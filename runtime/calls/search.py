@@ -1,0 +1,68 @@
+"""`search`: entities by words, by filter, or by both, a page at a time."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from runtime import entity, find
+from runtime.errors import InvalidArguments, InvalidType, did_you_mean
+from runtime.noun import Noun
+from runtime.tenant import Tenant
+from runtime.unit import Unit
+
+ARGUMENTS = ("query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total")
+# A text search ranks this many; beyond it nobody pages.
+HITS_MAX = 1_000
+
+
+def search(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`{results: [{id, title, url, entity}], total, hasMore, cursor}`; `total` is exact up to 1,000, 1,001 means more.
+
+    Raises InvalidType, InvalidArguments, and what the parts of a query raise.
+    """
+    arguments = {name: value for name, value in given.items() if value not in (None, "", [], {})}
+    unknown = next((name for name in given if name not in ARGUMENTS), None)
+    if unknown is not None:
+        raise InvalidArguments(f"search takes no {unknown[:80]!r}", hint=did_you_mean(unknown, ARGUMENTS))
+    words, type = arguments.pop("query", None), arguments.pop("type", None)
+    if words is None and type is None:
+        raise InvalidArguments("search needs query or type", hint='query="acme", or type="Deal" with a filter')
+    noun = None if type is None else _noun(unit, type)
+    if words is None:
+        assert noun is not None
+        page = find.page(unit, tenant.context, noun, {"total": True, **arguments})
+    else:
+        page = _by_words(tenant, unit, noun, words, arguments)
+    shape: dict[str, Any] = {"results": [_row(tenant, each, body) for each, body in page.found]}
+    if page.total is not None:
+        shape["total"] = page.total
+    shape["hasMore"] = page.has_more
+    if page.cursor is not None:
+        shape["cursor"] = page.cursor
+    return shape
+
+
+def _by_words(tenant: Tenant, unit: Unit, noun: Noun | None, words: Any, arguments: Mapping[str, Any]) -> find.Page:
+    if not isinstance(words, str):
+        raise InvalidArguments(f"query is a text, not {words!r:.80}", hint='query="acme renewal"')
+    if noun is None and arguments.keys() & {"filter", "sort", "fields", "include"}:
+        raise InvalidArguments("filter, sort, fields and include need a type", hint='add type="Contact"')
+    nouns = None if noun is None else [noun.name]
+    hits = [(hit.noun, hit.id) for hit in tenant.texts().search(words, nouns=nouns, limit=HITS_MAX)]
+    known = unit.vocabulary.names
+    hits = find.staged_hits(unit, noun, words, [hit for hit in hits if hit[0] in known])
+    return find.ranked(unit, tenant.context, noun, words, hits, arguments)
+
+
+def _noun(unit: Unit, type: Any) -> Noun:
+    if not isinstance(type, str):
+        raise InvalidType(f"type is the name of a noun, not {type!r:.80}", hint='type="Deal"')
+    return unit.vocabulary.noun(type)
+
+
+def _row(tenant: Tenant, noun: Noun, body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": body["$id"],
+        "title": entity.title(noun, body),
+        "url": f"{tenant.context}/{noun.name}/{body['$id']}",
+        "entity": body,
+    }

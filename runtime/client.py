@@ -1,0 +1,204 @@
+"""How scripts and faces reach a data folder: through its owner, which is started when nobody owns it yet."""
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+from runtime import wire
+from runtime.errors import Unavailable
+
+START_SECONDS_MAX = 30.0
+LINES_MAX = 32  # connections of one face; each carries one question at a time
+IDLE_SECONDS = 600.0
+BASE_URL = "http://localhost:4747"
+
+
+class Line:
+    """Asks the owner of a data folder from an event loop."""
+
+    def __init__(
+        self, data: Path, *, tenant: str = "default", idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL
+    ) -> None:
+        self._data = data
+        self._tenant = tenant
+        self._idle_s = idle_s
+        self._base_url = base_url
+        self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
+        self._places = asyncio.Semaphore(LINES_MAX)
+        self._starting = asyncio.Lock()
+
+    async def ask(self, call: str, arguments: Mapping[str, Any]) -> bytes:
+        """The result of a call, as compact JSON text; raises the VerbenaError that it ended in."""
+        question = wire.encode({"call": call, "tenant": self._tenant, "arguments": arguments})
+        async with self._places:
+            answer = await self._exchange(wire.frame(question))
+        return wire.result_of(answer)
+
+    async def close(self) -> None:
+        """Hang up."""
+        while self._free:
+            self._free.pop()[1].close()
+
+    async def _exchange(self, question: bytes) -> bytes:
+        while self._free:  # a line that was kept may be dead by now: its owner ended when idle
+            reader, writer = self._free.pop()
+            if reader.at_eof() or writer.is_closing():
+                writer.close()
+                continue
+            return await self._converse(reader, writer, question)
+        reader, writer = await self._connect()
+        return await self._converse(reader, writer, question)
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, question: bytes) -> bytes:
+        try:
+            writer.write(question)
+            answer = await reader.readexactly(wire.length_of(await reader.readexactly(4)))
+        except (OSError, asyncio.IncompleteReadError) as error:
+            writer.close()
+            raise _hung_up() from error
+        except BaseException:
+            writer.close()  # given up in the middle: the next question must not read this one's answer
+            raise
+        self._free.append((reader, writer))
+        return answer
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        path = str(wire.socket_path(self._data))
+        try:
+            return await asyncio.open_unix_connection(path)
+        except OSError:
+            pass
+        async with self._starting:
+            deadline = time.monotonic() + START_SECONDS_MAX
+            started: subprocess.Popen[bytes] | None = None
+            while True:
+                try:
+                    return await asyncio.open_unix_connection(path)
+                except OSError as error:
+                    started = _start_again(started, self._data, self._idle_s, self._base_url)
+                    if time.monotonic() > deadline:
+                        raise _does_not_start(self._data) from error
+                await asyncio.sleep(0.02)
+
+
+class Connection:
+    """Asks the owner of a data folder from ordinary code, one question at a time."""
+
+    def __init__(self, data: Path, *, tenant: str, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> None:
+        self._data = data
+        self._tenant = tenant
+        self._idle_s = idle_s
+        self._base_url = base_url
+        self._socket: socket.socket | None = None
+
+    def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
+        """The result of a call; raises the VerbenaError that it ended in."""
+        return wire.decode(self.ask_text(call, arguments))
+
+    def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
+        """The result of a call, as compact JSON text."""
+        question = wire.frame(wire.encode({"call": call, "tenant": self._tenant, "arguments": arguments}))
+        line = self._socket or self._connect()
+        self._socket = None  # given back only after a whole answer
+        try:
+            line.sendall(question)
+            answer = wire.receive(line)
+        except OSError as error:
+            line.close()
+            raise _hung_up() from error
+        except BaseException:
+            line.close()
+            raise
+        if answer is None:
+            line.close()
+            raise _hung_up()
+        self._socket = line
+        return wire.result_of(answer)
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._socket is not None:
+            self._socket.close()
+            self._socket = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _connect(self) -> socket.socket:
+        path = str(wire.socket_path(self._data))
+        deadline = time.monotonic() + START_SECONDS_MAX
+        started: subprocess.Popen[bytes] | None = None
+        while True:
+            line = socket.socket(socket.AF_UNIX)
+            try:
+                line.connect(path)
+                return line
+            except OSError as error:
+                line.close()
+                started = _start_again(started, self._data, self._idle_s, self._base_url)
+                if time.monotonic() > deadline:
+                    raise _does_not_start(self._data) from error
+            time.sleep(0.02)
+
+
+def is_owned(data: Path) -> bool:
+    """Whether somebody answers for a data folder at this moment."""
+    line = socket.socket(socket.AF_UNIX)
+    try:
+        line.connect(str(wire.socket_path(data)))
+    except OSError:
+        return False
+    finally:
+        line.close()
+    return True
+
+
+def start_owner(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> subprocess.Popen[bytes]:
+    """Start the owner of a data folder as a process that outlives this one."""
+    wire.private_folder(data)
+    command = [sys.executable, "-I", "-m", "runtime.daemon", str(data), "--idle", str(idle_s), "--base-url", base_url]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/" if os.name == "posix" else None,
+    )
+
+
+def _start_again(
+    started: subprocess.Popen[bytes] | None, data: Path, idle_s: float, base_url: str
+) -> subprocess.Popen[bytes]:
+    """Start an owner unless one is starting; one that ended at once lost the race to another, which may end too."""
+    if started is not None and started.poll() is None:
+        return started
+    if started is not None and started.returncode:
+        raise _does_not_start(data)
+    return start_owner(data, idle_s, base_url)
+
+
+def _hung_up() -> Unavailable:
+    return Unavailable(
+        "the owner of the data folder ended in the middle of the call",
+        hint="it may or may not have been carried out: look before you try again",
+    )
+
+
+def _does_not_start(data: Path) -> Unavailable:
+    said = ""
+    try:
+        said = (data / "daemon.log").read_text(errors="replace").strip().rsplit("\n", 1)[-1][:300]
+    except OSError:
+        pass
+    return Unavailable(f"the owner of {data} does not start{': ' + said if said else ''}", hint="run: verbena doctor")

@@ -1,0 +1,178 @@
+"""The owner of a data folder: the one process that opens its files, started by whoever comes first, ending when idle."""
+
+import argparse
+import fcntl
+import os
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from runtime import wire
+from runtime.engine import Engine, EngineOptions
+from runtime.errors import ExecutionError, InvalidArguments, Unavailable, VerbenaError
+
+CONNECTIONS_MAX = 128
+LOG_BYTES_MAX = 5 << 20
+
+log = structlog.get_logger()
+
+
+class Daemon:
+    """Listens at the data folder's socket and answers each connection in a thread of its own."""
+
+    def __init__(self, data: Path, engine: Engine, *, idle_s: float) -> None:
+        self._data = data
+        self._engine = engine
+        self._idle_s = idle_s
+        self._open = 0
+        self._last = time.monotonic()
+        self._lock = threading.Lock()
+        self._ending = threading.Event()
+        self._path = wire.socket_path(data)
+        wire.private_folder(self._path.parent)
+        self._path.unlink(missing_ok=True)
+        self._listener = socket.socket(socket.AF_UNIX)
+        former = os.umask(0o177)  # the socket is made for its user alone, without a moment in between
+        try:
+            self._listener.bind(str(self._path))
+        finally:
+            os.umask(former)
+        self._listener.listen(CONNECTIONS_MAX)
+
+    def serve(self) -> None:
+        """Answer until the daemon was idle for its time, or is told to end."""
+        threading.Thread(target=self._watch_idle, name="verbena-idle", daemon=True).start()
+        while not self._ending.is_set():
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                break
+            if not _same_user(connection) or self._open >= CONNECTIONS_MAX:
+                connection.close()
+                continue
+            with self._lock:
+                self._open += 1
+            threading.Thread(target=self._converse, args=(connection,), name="verbena-connection", daemon=True).start()
+        self._path.unlink(missing_ok=True)
+
+    def end(self) -> None:
+        """Stop listening; `serve` returns."""
+        self._ending.set()
+        try:
+            self._listener.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass
+        self._listener.close()
+
+    def _converse(self, connection: socket.socket) -> None:
+        try:
+            with connection:
+                while (payload := wire.receive(connection)) is not None:
+                    connection.sendall(wire.frame(self._answer(payload)))
+                    if self._ending.is_set():
+                        break
+        except (OSError, VerbenaError):
+            pass  # the other side is gone, or sends what is no frame
+        finally:
+            with self._lock:
+                self._open -= 1
+                self._last = time.monotonic()
+
+    def _answer(self, payload: bytes) -> bytes:
+        try:
+            try:
+                question = wire.decode_question(payload)
+            except Exception as error:
+                raise InvalidArguments("that is no question of this protocol") from error
+            if question.call == "end":
+                threading.Thread(target=self.end).start()
+                return wire.success(b"null")
+            answer = wire.success(self._engine.answer(question))
+            if len(answer) > wire.FRAME_BYTES_MAX:
+                wire.frame(answer)
+            return answer
+        except VerbenaError as error:
+            return wire.failure(error)
+        except Exception:
+            log.exception("a call failed inside")
+            return wire.failure(ExecutionError("something failed inside Verbena", hint="the daemon's log has the details"))
+
+    def _watch_idle(self) -> None:
+        while not self._ending.wait(min(self._idle_s, 5.0)):
+            with self._lock:
+                idle = self._open == 0 and time.monotonic() - self._last > self._idle_s
+            if idle:
+                self.end()
+
+
+def own(data: Path) -> int:
+    """Become the one owner of a data folder; the descriptor holds the lock until the process ends."""
+    wire.private_folder(data)
+    descriptor = os.open(data / "verbena.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        os.close(descriptor)
+        raise Unavailable(f"{data} is owned by another process", hint="talk to that one through its socket") from error
+    os.truncate(descriptor, 0)
+    os.write(descriptor, str(os.getpid()).encode())
+    return descriptor
+
+
+def _same_user(connection: socket.socket) -> bool:
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True  # the folder's mode is the wall where the kernel does not tell
+    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, user, _ = struct.unpack("3i", credentials)
+    return user == os.getuid()
+
+
+def main() -> None:
+    """`python -m runtime.daemon DATA`: own the folder, answer until idle."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--idle", type=float, default=600.0, metavar="SECONDS")
+    parser.add_argument("--base-url", default="http://localhost:4747")
+    given = parser.parse_args()
+    try:
+        own(given.data)
+    except Unavailable:
+        sys.exit(0)  # somebody was quicker; whoever started this process finds them
+    _log_to(given.data / "daemon.log")
+    engine = Engine(given.data, EngineOptions(base_url=given.base_url))
+    daemon = Daemon(given.data, engine, idle_s=given.idle)
+    _on_signals(daemon.end)
+    log.info("serving", data=str(given.data), pid=os.getpid())
+    daemon.serve()
+    engine.close()
+
+
+def _on_signals(end: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: end())
+
+
+def _log_to(path: Path) -> None:
+    if path.exists() and path.stat().st_size > LOG_BYTES_MAX:
+        path.replace(path.with_suffix(".log.1"))
+    stream = path.open("a", buffering=1)
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""An entity as it is stored and as it is shown: one mapping of plain values, with the facts that only the runtime sets."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from runtime import values
+from runtime.canonical import canonical
+from runtime.noun import Noun
+
+Body = dict[str, Any]
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """One version of an entity. `body` holds its values and meta-fields; who gets hold of it must not change it."""
+
+    noun: str
+    id: str
+    version: int
+    number: int  # log position of its creation, 0 while it is only staged
+    body: Body
+
+    @property
+    def deleted(self) -> bool:
+        return "$deletedAt" in self.body
+
+    def encoded(self) -> str:
+        """The body as it is stored: canonical JSON."""
+        return canonical(self.body).decode()
+
+
+def decoded(noun: Noun, id: str, number: int, text: str) -> Entity:
+    """The entity that a row of its noun's table holds, its keys under their present names."""
+    body = _decode(text)
+    return Entity(noun.name, id, body["$version"], number, renamed(noun, body) if noun.renamed else body)
+
+
+def renamed(noun: Noun, body: Body) -> Body:
+    """A body, possibly written before a key got its present name, under the present names."""
+    for former, present in noun.renamed.items():
+        if former in body and former not in noun.fields:
+            body[present] = body.pop(former)
+    return body
+
+
+def shown(noun: Noun, body: Mapping[str, Any], context: str, fields: Iterable[str] | None = None) -> Body:
+    """What a reader gets: the entity's own keys first, in the order of the noun, then its meta-fields; a fresh copy."""
+    wanted = None if fields is None else set(fields)
+    shape = {key: body[key] for key in noun.fields if key in body and (wanted is None or key in wanted)}
+    shape["$id"] = body["$id"]
+    shape["$type"] = noun.name
+    if wanted is None or "$context" in wanted:
+        shape["$context"] = context
+    for key in ("$version", "$createdAt", "$updatedAt", "$createdBy", "$deletedAt"):
+        if key in body and (wanted is None or key in wanted):
+            shape[key] = body[key]
+    return shape
+
+
+def row(noun: Noun, entity: Entity, seq: int, text: str) -> tuple[Any, ...]:
+    """The entity as a row of its noun's table, in the order of `store.schema.columns`."""
+    body = entity.body
+    deleted_at = body.get("$deletedAt")
+    return (
+        entity.id,
+        seq,
+        entity.number or seq,
+        entity.version,
+        _timestamp(body["$createdAt"]),
+        _timestamp(body["$updatedAt"]),
+        body["$createdBy"],
+        None if deleted_at is None else _timestamp(deleted_at),
+        text,
+        *[None if (value := body.get(name)) is None else values.to_sql(field, value) for name, field in noun.fields.items()],
+    )
+
+
+def title(noun: Noun, body: Mapping[str, Any]) -> str:
+    """What a list shows of an entity: its name, title or subject, else its first text, else its id."""
+    for key in ("name", "title", "subject", "number", "key", "body", "filename"):
+        value = body.get(key)
+        if isinstance(value, str) and value:
+            return value[:200]
+    for key in noun.fields:
+        value = body.get(key)
+        if isinstance(value, str) and value:
+            return value[:200]
+    return str(body["$id"])
+
+
+def _timestamp(stored: str) -> Any:
+    return values.parse_datetime(stored).replace(tzinfo=None)

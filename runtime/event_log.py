@@ -1,0 +1,160 @@
+"""The log: what an event is, what of it is hashed, and how it is read.
+
+An event's leaf commits to everything in it, but to its payload (`after`, `changed`, `input`) only through a salted hash:
+once payload and salt are gone, the leaf still stands and tells nothing.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from runtime import values
+from runtime.canonical import canonical
+from runtime.errors import InvalidArguments, did_you_mean
+from runtime.ids import event_id, event_seq
+from runtime.sql import Sql
+from runtime.store import EventRow, TenantFile
+from runtime.unit import Change
+
+SALT_BYTES = 16
+# One read of the log gives at most this many events.
+EVENTS_LIMIT_MAX = 1_000
+EVENTS_LIMIT_DEFAULT = 20
+
+NewSalt = Callable[[], bytes]
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def new_salt() -> bytes:
+    """Sixteen random bytes: without them nobody can guess a payload from its hash."""
+    return secrets.token_bytes(SALT_BYTES)
+
+
+def recorded(
+    change: Change, *, seq: int, at: datetime, actor: str, cause: str | None, run: str | None, via: str | None, salt: bytes
+) -> EventRow:
+    """A staged change as a row of the log, with its leaf."""
+    payload = canonical({"after": change.entity.body, "changed": change.changed, "input": change.input})
+    envelope: dict[str, Any] = {
+        "actor": actor,
+        "at": values.format_datetime(at),
+        "entity": change.entity.id,
+        "event": event_name(change),
+        "payload": hashlib.sha256(salt + payload).hexdigest(),
+        "seq": seq,
+        "type": change.noun.name,
+        "verb": change.verb.name,
+        "version": change.entity.version,
+    }
+    envelope |= {name: value for name, value in (("cause", cause), ("run", run), ("via", via)) if value is not None}
+    return EventRow(
+        seq,
+        at.replace(tzinfo=None),
+        change.noun.name,
+        change.verb.name,
+        envelope["event"],
+        change.entity.id,
+        change.entity.version,
+        actor,
+        cause,
+        run,
+        via,
+        payload.decode(),
+        salt,
+        leaf_hash(envelope),
+    )
+
+
+def event_name(change: Change) -> str:
+    """`Type.past`, the one canonical name of an event."""
+    return f"{change.noun.name}.{change.verb.past}"
+
+
+def leaf_hash(envelope: Mapping[str, Any]) -> bytes:
+    """RFC 9162: the hash of a leaf is over a zero byte and the leaf, here its RFC 8785 form."""
+    return hashlib.sha256(b"\0" + canonical(envelope)).digest()
+
+
+def shown(row: EventRow) -> dict[str, Any]:
+    """An event as every face gives it; what is empty is left out, `payload` is None once it was erased."""
+    shape: dict[str, Any] = {
+        "id": event_id(row.seq),
+        "seq": row.seq,
+        "at": values.format_datetime(row.at.replace(tzinfo=UTC)),
+        "type": row.type,
+        "verb": row.verb,
+        "event": row.event,
+        "entity": row.entity,
+        "version": row.version,
+        "actor": row.actor,
+    }
+    for name, value in (("cause", row.cause), ("run", row.run), ("via", row.via)):
+        if value is not None:
+            shape[name] = value
+    payload: dict[str, Any] = _decode(row.payload) if row.payload is not None else {"erased": True}
+    shape |= {name: value for name, value in payload.items() if value != {}}
+    return shape
+
+
+def list_events(file: TenantFile, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Events by `type`, `verb`, `event`, `entity`, `actor`, `run`, `after` and `before` (positions in the log).
+
+    The newest first, unless `after` is given: then in the order of the log, so that a reader can go on from there.
+    """
+    conditions = [Sql("TRUE")]
+    limit = EVENTS_LIMIT_DEFAULT
+    for name, value in arguments.items():
+        if name in ("type", "verb", "event", "entity", "actor", "run"):
+            conditions.append(Sql(f"{name} = ?", (_text(name, value),)))
+        elif name in ("after", "before"):
+            conditions.append(Sql(f"seq {'>' if name == 'after' else '<'} ?", (_position(name, value),)))
+        elif name == "limit":
+            if type(value) is not int or not 1 <= value <= EVENTS_LIMIT_MAX:
+                raise InvalidArguments(f"limit is a number from 1 to {EVENTS_LIMIT_MAX}", hint="limit=20")
+            limit = value
+        else:
+            known = ["type", "verb", "event", "entity", "actor", "run", "after", "before", "limit"]
+            raise InvalidArguments(f"events are not listed by {name[:80]!r}", hint=did_you_mean(name, known))
+    rows = file.events(Sql.join(" AND ", conditions), limit=limit, newest_first="after" not in arguments)
+    return [shown(row) for row in rows]
+
+
+def history(file: TenantFile, id: str) -> list[dict[str, Any]]:
+    """What happened to an entity, from its first event on: who did what, and which values changed; the latest 1,000."""
+    rows = file.events(Sql("entity = ?", (id,)), limit=EVENTS_LIMIT_MAX, newest_first=True)
+    kept = ("id", "seq", "at", "event", "verb", "version", "actor", "cause", "run", "via", "input", "changed")
+    return [{key: event[key] for key in kept if key in event} for row in reversed(rows) for event in (shown(row),)]
+
+
+def done_by(file: TenantFile, id: str, verb: str) -> list[dict[str, Any]]:
+    """Who did a verb on an entity, the newest first: `{actor, at, seq}`."""
+    rows = file.events(Sql("entity = ? AND verb = ?", (id, verb)), limit=EVENTS_LIMIT_MAX, newest_first=True)
+    return [{"actor": row.actor, "at": values.format_datetime(row.at.replace(tzinfo=UTC)), "seq": row.seq} for row in rows]
+
+
+def body_at(file: TenantFile, id: str, version: int) -> dict[str, Any] | None:
+    """The values of an entity as one of its events left them; None where there is no such version."""
+    rows = file.events(Sql("entity = ? AND version = ?", (id, version)), limit=1)
+    return _decode(rows[0].payload)["after"] if rows and rows[0].payload is not None else None
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise InvalidArguments(f"{name} is a text, not {value!r:.80}")
+    return value
+
+
+def _position(name: str, value: Any) -> int:
+    seq = event_seq(value)
+    if seq is None and type(value) is int and 0 <= value < 1 << 62:
+        seq = value
+    if seq is None:
+        raise InvalidArguments(f"{name} is a position in the log, not {value!r:.80}", hint=f"{name}=120, or an event's id")
+    return seq
+
+

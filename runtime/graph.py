@@ -1,0 +1,252 @@
+"""What is committed, as everybody sees it: point reads from a bounded cache, everything else from the store."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from runtime import entity as entities
+from runtime import values
+from runtime.entity import Entity, decoded
+from runtime.noun import Noun
+from runtime.sql import Sql, quoted
+from runtime.store import KeyFilter, TenantFile, schema
+
+Key = tuple[str, str, str]  # noun, field, value: what a unique value is known by
+
+
+class View(Protocol):
+    """A state of the graph that a verb can look at: what is committed, or that with something staged over it."""
+
+    def get(self, noun: Noun, id: str) -> Entity | None:
+        """The entity, deleted or not; None where there never was one."""
+        ...
+
+    def owner(self, key: Key) -> str | None:
+        """Who has a unique value."""
+        ...
+
+    def staged(self, noun: Noun) -> Mapping[str, Entity]:
+        """The entities of a noun that differ from what is stored."""
+        ...
+
+    def has_deleted(self, noun: Noun) -> bool:
+        """Whether any entity of a noun is deleted; as long as none is, links need no second look."""
+        ...
+
+    def table(self, noun: Noun) -> str | None:
+        """The table of what is stored of a noun, as it stands in SQL; None as long as there is none."""
+        ...
+
+    def rows(self, sql: Sql) -> list[tuple[Any, ...]]:
+        """Everything that a query over the store gives."""
+        ...
+
+
+class Graph:
+    """The committed state of one tenant. The writer tells it of every commit before the commit is acknowledged."""
+
+    # Bodies are kept as text: a tenth of the memory of decoded ones, and every reader gets a copy of its own.
+    CACHE_BYTES_MAX = 48 << 20
+    _ENTRY_BYTES = 300  # what an entry costs beside its text: key, tuple, links; measured with tracemalloc
+
+    def __init__(self, file: TenantFile) -> None:
+        self._file = file
+        self._cache: OrderedDict[str, tuple[int, str]] = OrderedDict()
+        self._cache_bytes = 0
+        self._lock = threading.Lock()
+        self._commits = 0  # what a reader found may only be cached if no commit came in between
+        self._keys: KeyFilter | None = None
+        self._keys_lock = threading.Lock()
+        self._has_deleted: dict[str, bool] = {}
+
+    def get(self, noun: Noun, id: str) -> Entity | None:
+        found = self.text(noun, id)
+        return None if found is None else decoded(noun, id, *found)
+
+    def text(self, noun: Noun, id: str) -> tuple[int, str] | None:
+        """`(number, body as JSON text)` of an entity, deleted or not."""
+        entry = self._cache.get(id)
+        if entry is not None:
+            try:
+                self._cache.move_to_end(id)
+            except KeyError:
+                pass  # dropped by another thread a moment ago
+            return entry
+        commits = self._commits
+        entry = self._file.body(noun, id)
+        if entry is not None:
+            with self._lock:
+                if commits == self._commits:
+                    self._remember(id, entry)
+        return entry
+
+    def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
+        """The entities with these ids, deleted ones too, in one query for what is not cached."""
+        found = {id: entry for id in ids if (entry := self._cache.get(id)) is not None}
+        missing = [id for id in ids if id not in found]
+        if missing:
+            commits = self._commits
+            read = self._file.bodies(noun, missing)
+            with self._lock:
+                if commits == self._commits:
+                    for id, entry in read.items():
+                        self._remember(id, entry)
+            found |= read
+        return {id: decoded(noun, id, *entry) for id, entry in found.items()}
+
+    def owner(self, key: Key) -> str | None:
+        return self.owners([key]).get(key)
+
+    def owners(self, keys: Iterable[Key]) -> dict[Key, str]:
+        """Who has which of these unique values; one query for those that the filter cannot rule out."""
+        held = self._key_filter()
+        asked = [key for key in keys if held.may_hold(*key)]
+        return self._file.owners(asked) if asked else {}
+
+    def staged(self, noun: Noun) -> Mapping[str, Entity]:
+        return {}
+
+    def has_deleted(self, noun: Noun) -> bool:
+        known = self._has_deleted.get(noun.name)
+        if known is None:
+            table = self._file.table(noun)
+            if table is None:
+                return False
+            sql = Sql(f'SELECT 1 FROM {table} WHERE "$deletedAt" IS NOT NULL LIMIT 1')
+            known = self._has_deleted[noun.name] = bool(self._file.rows(sql))
+        return known
+
+    def table(self, noun: Noun) -> str | None:
+        return self._file.table(noun)
+
+    def rows(self, sql: Sql) -> list[tuple[Any, ...]]:
+        return self._file.rows(sql)
+
+    def committed(self, changed: Iterable[tuple[Entity, str]]) -> None:
+        """Take in what was committed: the entities with their texts."""
+        with self._lock:
+            self._commits += 1
+            for entity, text in changed:
+                self._remember(entity.id, (entity.number, text))
+                if entity.deleted:
+                    self._has_deleted[entity.noun] = True
+
+    def reserve(self, taken: Iterable[Key]) -> None:
+        """Unique values that are about to be committed: from now on the filter lets them through to the store."""
+        held = self._key_filter()
+        for key in taken:
+            held.add(*key)
+
+    def forget(self) -> None:
+        """Drop the cache, after a noun changed or a commit failed half known."""
+        with self._lock:
+            self._commits += 1
+            self._cache.clear()
+            self._cache_bytes = 0
+
+    def _remember(self, id: str, entry: tuple[int, str]) -> None:
+        former = self._cache.pop(id, None)
+        if former is not None:
+            self._cache_bytes -= len(former[1]) + self._ENTRY_BYTES
+        self._cache[id] = entry
+        self._cache_bytes += len(entry[1]) + self._ENTRY_BYTES
+        while self._cache_bytes > self.CACHE_BYTES_MAX:
+            _, dropped = self._cache.popitem(last=False)
+            self._cache_bytes -= len(dropped[1]) + self._ENTRY_BYTES
+
+    def _key_filter(self) -> KeyFilter:
+        if self._keys is None:
+            with self._keys_lock:
+                if self._keys is None:
+                    self._keys = KeyFilter(self._file.instance, self._file.catalog)
+        return self._keys
+
+
+class Overlay:
+    """Staged changes over another view. The writer puts one over the graph for a batch, every unit one for itself."""
+
+    def __init__(self, below: View) -> None:
+        self._below = below
+        self.entities: dict[str, Entity] = {}
+        self.keys: dict[Key, str | None] = {}  # None: freed
+        self._by_noun: dict[str, dict[str, Entity]] = {}
+
+    def get(self, noun: Noun, id: str) -> Entity | None:
+        found = self.entities.get(id)
+        return found if found is not None else self._below.get(noun, id)
+
+    def owner(self, key: Key) -> str | None:
+        return self.keys[key] if key in self.keys else self._below.owner(key)
+
+    def staged(self, noun: Noun) -> Mapping[str, Entity]:
+        mine = self._by_noun.get(noun.name)
+        below = self._below.staged(noun)
+        return below if not mine else ({**below, **mine} if below else mine)
+
+    def has_deleted(self, noun: Noun) -> bool:
+        return any(entity.deleted for entity in self._by_noun.get(noun.name, {}).values()) or self._below.has_deleted(noun)
+
+    def table(self, noun: Noun) -> str | None:
+        return self._below.table(noun)
+
+    def rows(self, sql: Sql) -> list[tuple[Any, ...]]:
+        return self._below.rows(sql)
+
+    def put(self, entity: Entity) -> None:
+        """Stage an entity's new state."""
+        self.entities[entity.id] = entity
+        self._by_noun.setdefault(entity.noun, {})[entity.id] = entity
+
+    def absorb(self, other: "Overlay") -> None:
+        """Take over what another overlay on top of this one staged."""
+        for entity in other.entities.values():
+            self.put(entity)
+        self.keys.update(other.keys)
+
+    def copy(self) -> "Overlay":
+        """The same staged changes, apart from these: what a rejected verb falls back to."""
+        twin = Overlay(self._below)
+        twin.absorb(self)
+        return twin
+
+
+class Source:
+    """The rows that a query over a view reads: a table, or the table less what is staged plus what is staged."""
+
+    def __init__(self, view: View) -> None:
+        self._view = view
+
+    def has_deleted(self, noun: Noun) -> bool:
+        return self._view.has_deleted(noun)
+
+    def table(self, noun: Noun, columns: frozenset[str]) -> Sql:
+        """What stands in a FROM clause for a noun's rows with at least these columns, deleted ones included."""
+        stored = self._view.table(noun)
+        staged = self._view.staged(noun)
+        if stored is not None and not staged:
+            return Sql(stored)
+        wanted = sorted(columns | {"$id", "$number", "$deletedAt"})
+        names = ", ".join(quoted(name) for name in wanted)
+        rows = staged_rows(noun, staged, wanted)
+        if stored is None:
+            return "(" + rows + ")"
+        kept = f'SELECT {names} FROM {stored} WHERE "$id" NOT IN (SELECT unnest(?))'
+        return Sql(f"({kept} UNION ALL ", (list(staged),)) + rows + ")"
+
+
+def staged_rows(noun: Noun, staged: Mapping[str, Entity], columns: list[str]) -> Sql:
+    """A SELECT that gives staged entities as rows, each column handed over as one typed list."""
+    kinds = {name: kind.removesuffix(" PRIMARY KEY") for name, kind in schema.OWN_COLUMNS}
+    kinds |= {name: values.sql_type(field) for name, field in noun.fields.items()}
+    order = schema.columns(noun)
+    rows = [
+        # Staged rows count as younger than everything that is committed, in the order in which they were staged.
+        entities.row(noun, entity, _STAGED_NUMBER + place, entity.encoded())
+        for place, entity in enumerate(staged.values())
+    ]
+    text = ", ".join(f"unnest(?::{kinds[name]}[]) AS {quoted(name)}" for name in columns)
+    return Sql(f"SELECT {text}", tuple([row[order.index(name)] for row in rows] for name in columns))
+
+
+_STAGED_NUMBER = 1 << 62

@@ -1,0 +1,37 @@
+"""Who points where: the entities whose required relations would be left hanging."""
+
+from dataclasses import dataclass
+
+from runtime.graph import Source, View
+from runtime.noun import Noun
+from runtime.sql import Sql, quoted
+from runtime.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One entity that points at another, and by which key."""
+
+    noun: str
+    key: str
+    id: str
+
+
+def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Link | None:
+    """One live entity, other than itself, whose required relation points at an entity; None where there is none."""
+    source = Source(view)
+    questions: list[Sql] = []
+    for name in vocabulary.names:
+        pointing = vocabulary.noun(name)
+        keys = [field for field in pointing.fields.values() if field.required and field.target == noun.name]
+        if not keys or (view.table(pointing) is None and not view.staged(pointing)):
+            continue
+        for field in keys:
+            rows = source.table(pointing, frozenset({"$id", "$deletedAt", field.name}))
+            holds = f"list_contains({quoted(field.name)}, ?)" if field.many else f"{quoted(field.name)} = ?"
+            condition = Sql(f' WHERE {holds} AND "$deletedAt" IS NULL AND "$id" <> ? LIMIT 1)', (id, id))
+            questions.append(Sql("(SELECT ?, ?, \"$id\" FROM ", (pointing.name, field.name)) + rows + condition)
+    if not questions:
+        return None
+    found = view.rows(Sql.join(" UNION ALL ", questions) + " LIMIT 1")
+    return Link(*found[0]) if found else None

@@ -1,0 +1,321 @@
+"""The one write path: every change, through whatever face it came, is a verb that goes through `perform`.
+
+    noun and verb → the entity as it would become → transition → BEFORE handlers → validated entity → staged event
+
+Nothing is written here. The unit that the event is staged in is committed by the tenant's writer, with everything else
+that the unit did, or not at all.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runtime import effects, states, values
+from runtime.entity import Body, Entity
+from runtime.errors import (
+    Conflict,
+    InvalidArguments,
+    NotFound,
+    UniqueViolation,
+    ValidationFailed,
+    did_you_mean,
+)
+from runtime.graph import Key, View
+from runtime.ids import new_id, prefix_of
+from runtime.links import pointing_here
+from runtime.noun import META_FIELDS, Field, Noun, Verb
+from runtime.unit import Change, Unit
+
+# An earlier version of an entity, as the log has it; None where there was no such version.
+Earlier = Callable[[Noun, str, int], Body | None]
+
+
+def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[str, Any]) -> Entity:
+    """Carry out a verb on an entity and stage its event; the entity as the verb leaves it.
+
+    `given` holds keys of the noun and inputs of the verb; `$version` is the version that the caller expects.
+    Raises NotFound, ValidationFailed, InvalidTransition, UniqueViolation, Rejected or Conflict, and then nothing is staged.
+    """
+    before = None if verb.name == "create" else present(unit, noun, id)
+    given, inputs = _accepted(noun, verb, given, before)
+    after: Body = {} if before is None else dict(before.body)
+    _merge(after, given)
+    if before is None:
+        _fill_defaults(unit, noun, after)
+    states.enter(noun, verb, before.body if before else None, after, by_import=unit.via is not None)
+    _apply_effects(unit, noun, verb, after, inputs)
+
+    mark = None
+    for handler in unit.before(noun, verb):
+        mark = mark or unit.mark()
+        try:
+            amended = handler(after, unit)
+            if amended:
+                _merge(after, _accepted(noun, verb, amended, before)[0])
+        except BaseException:
+            unit.fall_back(mark)
+            raise
+
+    if before is not None and verb.name == "update" and after == before.body:
+        return before  # an update that changes nothing makes no event
+    return _stage(unit, noun, verb, before, after, inputs)
+
+
+def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
+    """Delete softly: refused while live required relations point here; the entity's unique values are free again."""
+    before = present(unit, noun, id)
+
+    def nobody_points_here(view: View) -> None:
+        found = pointing_here(unit.vocabulary, view, noun, id)
+        if found:
+            raise ValidationFailed(
+                f"{id} cannot be deleted: {found.noun}.{found.key} of {found.id} requires it",
+                hint=f"delete {found.id} first, or point it elsewhere",
+            )
+
+    nobody_points_here(unit.overlay)
+    unit.rechecks.append(nobody_points_here)
+    after = {**before.body, "$deletedAt": values.format_datetime(unit.now)}
+    return _stage(unit, noun, verb, before, after, {})
+
+
+def restore(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
+    """Bring a deleted entity back, if its relations still lead somewhere and its unique values are still free."""
+    before = unit.read(noun, id)
+    if before is None:
+        raise missing(noun, id)
+    if not before.deleted:
+        raise ValidationFailed(f"{id} is not deleted", hint="there is nothing to restore")
+    after = {key: value for key, value in before.body.items() if key != "$deletedAt"}
+    return _stage(unit, noun, verb, before, after, {})
+
+
+def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int, earlier: Earlier) -> Entity:
+    """Write the values of an earlier version again: types, uniques and relations are checked, transitions are not."""
+    before = present(unit, noun, id)
+    values_then = earlier(noun, id, version) if 0 < version < before.version else None
+    if values_then is None:
+        raise InvalidArguments(
+            f"{id} has no version {version} to go back to", hint=f"its versions are 1 to {before.version - 1}"
+        )
+    after = {key: value for key, value in before.body.items() if key.startswith("$")}
+    for key, value in values_then.items():
+        if not key.startswith("$") and key in noun.fields:
+            after[key] = values.parse(noun.fields[key], value, where=f"{noun.name}.{key}")
+    return _stage(unit, noun, verb, before, after, {"version": version})
+
+
+def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
+    """The live entity with this id, or NotFound."""
+    if id is None:
+        raise InvalidArguments(f"which {noun.name}?", hint='give its "$id"')
+    found = unit.read(noun, id)
+    if found is None:
+        raise missing(noun, id)
+    if found.deleted:
+        raise NotFound(f"{id} was deleted", hint=f"$.{noun.name}.restore({id!r}) brings it back", id=id)
+    return found
+
+
+def missing(noun: Noun, id: object) -> NotFound:
+    """The refusal of an id that names nothing here, and what is wrong with it if that can be seen."""
+    prefix = prefix_of(id)
+    if prefix is not None and prefix != noun.key:
+        return NotFound(
+            f"{id} is not the id of a {noun.name}",
+            hint=f"ids of {noun.name} begin with {noun.key}_; did you mean another noun?",
+        )
+    if prefix is None:
+        return NotFound(
+            f"no {noun.name} with the id {str(id)[:80]!r}",
+            hint=f"ids look like {noun.key}_fX9bL5nRdK; search or find gives them",
+        )
+    return NotFound(f"no {noun.name} with the id {id!r}", hint=f"$.{noun.name}.find(...) gives ids that exist")
+
+
+def _stage(
+    unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]
+) -> Entity:
+    """Check the entity as it would become, and stage the event that leads to it."""
+    was: Body = {} if before is None else before.body
+    if verb.name != "delete":
+        _require(noun, after)
+        _check_relations(unit, noun, was, after, all_of_them=verb.name == "restore")
+    taken, freed = _claim_uniques(unit, noun, before, after)
+    now = values.format_datetime(unit.now)
+    id = before.id if before else _fresh_id(unit, noun)
+    version = before.version + 1 if before else 1
+    after |= {"$id": id, "$type": noun.name, "$version": version, "$updatedAt": now}
+    if before is None:
+        after |= {"$createdAt": now, "$createdBy": unit.caller.actor}
+    entity = Entity(noun.name, id, version, before.number if before else 0, after)
+    unit.stage(
+        Change(
+            noun=noun,
+            verb=verb,
+            entity=entity,
+            input=inputs,
+            changed={} if before is None else _difference(noun, was, after),
+            taken=taken,
+            freed=freed,
+        )
+    )
+    return entity
+
+
+def _accepted(
+    noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity | None
+) -> tuple[Body, Body]:
+    """What was given, as stored values and as inputs of the verb; anything undeclared is refused."""
+    accepted: Body = {}
+    inputs: Body = {}
+    for key, value in given.items():
+        field = noun.fields.get(key)
+        if field is not None:
+            accepted[key] = None if value is None else values.parse(field, _id_of(field, value), where=f"{noun.name}.{key}")
+        elif key in verb.inputs:
+            inputs[key] = values.parse(verb.inputs[key], value, where=f"{noun.name}.{verb.name}({key})")
+        elif key == "$version" and before is not None:
+            _expect_version(before, value)
+        elif key == "$id" and before is not None and value == before.id:
+            continue
+        else:
+            raise _undeclared(noun, verb, key)
+    for name, field in verb.inputs.items():
+        if field.required and inputs.get(name) is None:
+            raise ValidationFailed(f"{noun.name}.{verb.name} needs {name}", hint=f"{verb.name}(id, {name}=…)")
+    return accepted, inputs
+
+
+def _id_of(field: Field, value: Any) -> Any:
+    """An entity given where its id is meant stands for its id."""
+    if field.type == "relation" and isinstance(value, Mapping) and "$id" in value:
+        return value["$id"]
+    return value
+
+
+def _expect_version(before: Entity, expected: Any) -> None:
+    if type(expected) is not int:
+        raise ValidationFailed("$version is the whole number of the version that you expect")
+    if expected != before.version:
+        raise Conflict(
+            f"{before.id} is at version {before.version}, not {expected}",
+            hint="read it again, and decide on what it says now",
+            id=before.id,
+            expected=expected,
+            current=before.version,
+        )
+
+
+def _undeclared(noun: Noun, verb: Verb, key: str) -> ValidationFailed:
+    if key in META_FIELDS or key.startswith("$"):
+        return ValidationFailed(f"{key} is set by Verbena and cannot be written", hint="leave it out")
+    if key in noun.renamed:
+        return ValidationFailed(f"{noun.name}.{key} is called {noun.renamed[key]} now", hint=f"write {noun.renamed[key]}")
+    if key in noun.inverses:
+        end = noun.inverses[key]
+        return ValidationFailed(
+            f"{noun.name}.{key} is computed", hint=f"set {end.key} on the {end.source} instead", field=key
+        )
+    return ValidationFailed(
+        f"{noun.name} has no field {key[:80]!r}", hint=did_you_mean(key, [*noun.fields, *verb.inputs]), field=key[:80]
+    )
+
+
+def _merge(after: Body, accepted: Mapping[str, Any]) -> None:
+    for key, value in accepted.items():
+        if value is None:
+            after.pop(key, None)
+        else:
+            after[key] = value
+
+
+def _fill_defaults(unit: Unit, noun: Noun, after: Body) -> None:
+    for key, field in noun.fields.items():
+        if key not in after and field.default is not None:
+            value = values.default_of(field, after, unit.now)
+            if value is not None:
+                after[key] = value
+
+
+def _apply_effects(unit: Unit, noun: Noun, verb: Verb, after: Body, inputs: Mapping[str, Any]) -> None:
+    for key, effect in verb.effects.items():
+        value = effects.value_of(unit, noun, noun.fields[key], effect, after, inputs)
+        if value is not None:
+            after[key] = value
+
+
+def _require(noun: Noun, after: Body) -> None:
+    absent = [key for key, field in noun.fields.items() if field.required and key not in after]
+    if absent:
+        raise ValidationFailed(
+            f"{noun.name} needs {', '.join(absent)}",
+            hint=f"add {', '.join(f'{key}=…' for key in absent)}",
+            fields=absent,
+        )
+
+
+def _check_relations(unit: Unit, noun: Noun, was: Body, after: Body, *, all_of_them: bool) -> None:
+    for key, field in noun.fields.items():
+        if field.target is None or key not in after or (after[key] == was.get(key) and not all_of_them):
+            continue
+        target = unit.vocabulary.noun(field.target)
+        for id in after[key] if field.many else (after[key],):
+            found = unit.read(target, id)
+            if found is None and id == after.get("$id"):
+                continue
+            if found is None or found.deleted:
+                wrong = missing(target, id) if found is None else NotFound(f"{id} was deleted")
+                raise ValidationFailed(
+                    f"{noun.name}.{key}: {wrong.message}", hint=wrong.hint or f"point it at a live {target.name}", field=key
+                )
+
+
+def _claim_uniques(
+    unit: Unit, noun: Noun, before: Entity | None, after: Body
+) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
+    had: set[Key] = set()
+    if before is not None and not before.deleted:
+        had = unique_keys(noun, before.body)
+    has = set() if "$deletedAt" in after else unique_keys(noun, after)
+    for key in has - had:
+        owner = unit.overlay.owner(key)
+        if owner is not None and (before is None or owner != before.id):
+            raise taken(key, owner)
+    return tuple(sorted(has - had)), tuple(sorted(had - has))
+
+
+def unique_keys(noun: Noun, body: Mapping[str, Any]) -> set[Key]:
+    """The unique values of an entity, as they stand in the table of unique values."""
+    return {
+        (noun.name, key, value if isinstance(value, str) else str(value))
+        for key, field in noun.fields.items()
+        if field.unique and (value := body.get(key)) is not None
+    }
+
+
+def taken(key: Key, owner: str) -> UniqueViolation:
+    """The refusal of a unique value that somebody has."""
+    noun, field, value = key
+    return UniqueViolation(
+        f"{noun}.{field} {value[:80]!r} is taken by {owner}",
+        hint=f'update {owner} instead, or $.{noun}.upsert({{…}}, by="{field}")',
+        field=field,
+        id=owner,
+    )
+
+
+def _fresh_id(unit: Unit, noun: Noun) -> str:
+    id = new_id(noun.key)
+    while id in unit.overlay.entities:
+        id = new_id(noun.key)
+    return id
+
+
+def _difference(noun: Noun, was: Body, after: Body) -> Body:
+    changed: Body = {}
+    for key in noun.fields:
+        if was.get(key) != after.get(key):
+            changed[key] = {
+                side: body[key] for side, body in (("from", was), ("to", after)) if body.get(key) is not None
+            }
+    return changed

@@ -1,0 +1,268 @@
+"""The pool: runs a tenant's code in a worker of its own, answers its `$` calls, and says how it ended."""
+
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+
+from runtime.errors import BY_CODE, VerbenaError
+from runtime.sandbox.frames import CODE_BYTES_MAX, FRAME_BYTES_MAX
+from runtime.sandbox.limits import Limits, Outcome
+from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, can_fork
+from runtime.sandbox.turns import QueueFull, Turns, WaitedTooLong
+from runtime.sandbox.worker import Call, DeadlinePassed, Done, Fault, ProtocolBroken, Worker, WorkerDied
+
+Answer = Callable[[list[str], list[Any], dict[str, Any]], Any]
+
+KILL_GRACE_SECONDS = 0.25  # after the soft deadline, which names the line, the worker is killed
+CALLS_REFUSED_MAX = 16  # calls past the limit are refused this often; then the code does not listen, and ends
+INTERNAL_CALLS_MAX = 256  # questions of the worker itself (`$describe`: one a noun), which are not counted as calls
+_SIGSEGV, _SIGKILL, _SIGXCPU = 11, 9, 24
+
+_log = structlog.get_logger(__name__)
+
+
+class Pool:
+    """`size` warm workers wait; at most `workers_max` run at once, however many threads call.
+
+    A worker runs one job and ends. `spawn` starts each as a new process, as platforms without a zygote must.
+    """
+
+    def __init__(self, size: int = 2, workers_max: int = 8, spawn: bool = False) -> None:
+        self._size = size
+        self._nursery: Nursery = SpawnNursery() if spawn or not can_fork() else ZygoteNursery()
+        self._turns = Turns(workers_max)
+        self._warm: deque[Worker] = deque()
+        self._wanted = threading.Event()
+        self._closed = False
+        self._walls: tuple[str, ...] = ()
+        self._refill = threading.Thread(target=self._keep_warm, name="verbena-sandbox-refill", daemon=True)
+        self._wanted.set()
+        self._refill.start()
+
+    def run(
+        self,
+        code: str,
+        answer: Answer,
+        limits: Limits,
+        *,
+        now: str,
+        tenant: str = "default",
+        names: Mapping[str, Any] | None = None,
+        filename: str = "<do>",
+        seed: int | None = None,
+        nested: bool = False,
+    ) -> Outcome:
+        """Runs the code and gives how it ended. It raises only what `answer` raises beyond `Exception`.
+
+        `answer(path, arguments, keywords)` gives the JSON-able answer to `$.a.b(...)`, in this thread; a VerbenaError that it
+        raises is raised in the code. `names` are values that the code finds under these names, as records. `now` is what
+        `$.now()` says, `seed` fixes chance. `nested` is for code run while another run's call is being answered: it does not
+        queue, as the run that it belongs to holds a place already; the caller bounds the depth.
+        """
+        refused = _refused(code)
+        if refused is not None:
+            return Outcome(error=refused)
+        job = msgspec.json.encode(
+            {
+                "code": code,
+                "filename": filename,
+                "deadline_ms": int(limits.seconds * 1000),
+                "memory_bytes": limits.memory_bytes,
+                "now": now,
+                "seed": seed if seed is not None else secrets.randbits(64),
+                "names": names or {},
+            }
+        )
+        if len(job) > FRAME_BYTES_MAX:
+            return Outcome(
+                error=_error("limit_exceeded", f"the job is {_megabytes(job)} MB, the limit is 4 MB", "hand in less")
+            )
+        try:
+            if nested:
+                return self._run(job, answer, limits)
+            with self._turns.turn(tenant, limits.wait_seconds):
+                return self._run(job, answer, limits)
+        except QueueFull:
+            return Outcome(
+                error=_error("limit_exceeded", "too many runs of this tenant are waiting", "try again in a moment")
+            )
+        except WaitedTooLong:
+            message = f"no worker became free in {limits.wait_seconds:g} s"
+            return Outcome(error=_error("timeout", message, "try again in a moment"))
+        except NoWorker as error:
+            _log.error("no worker", reason=str(error))
+            return Outcome(error=_error("unavailable", "the sandbox cannot run code now", "try again in a moment"))
+
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """The kernel walls that the latest worker stood behind; empty before the first."""
+        return self._walls
+
+    def close(self) -> None:
+        """Ends every waiting worker and what makes them. Runs under way are cut off."""
+        self._closed = True
+        self._wanted.set()
+        self._nursery.close()
+        self._refill.join()
+        while self._warm:
+            self._warm.popleft().end()
+
+    def _run(self, job: bytes, answer: Answer, limits: Limits) -> Outcome:
+        worker = self._take()
+        conversation = _Conversation(worker, answer, limits)
+        try:
+            return conversation.hold(job)
+        except DeadlinePassed:
+            return conversation.outcome(error=_too_slow(limits))
+        except WorkerDied:
+            return conversation.outcome(error=_died(self._nursery.end_of(worker)))
+        except ProtocolBroken as broken:
+            _log.warning("worker broke the protocol", reason=str(broken))
+            return conversation.outcome(error=_died(None))
+        finally:
+            worker.end()
+            self._wanted.set()  # the next worker is made when this run has been answered
+
+    def _take(self) -> Worker:
+        while True:
+            try:
+                worker = self._warm.popleft()
+            except IndexError:
+                worker = self._nursery.make()
+            else:
+                if not worker.is_alive():  # its zygote has gone, and took it along
+                    worker.end()
+                    continue
+            self._walls = worker.walls
+            return worker
+
+    def _keep_warm(self) -> None:
+        while not self._closed:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                while not self._closed and len(self._warm) < self._size:
+                    self._warm.append(self._nursery.make())
+            except NoWorker as error:
+                if not self._closed:  # the next run tries by itself, and tells
+                    _log.warning("no warm worker", reason=str(error))
+
+
+class _Conversation:
+    """One job and the talk that follows: counts, budgets, answers."""
+
+    def __init__(self, worker: Worker, answer: Answer, limits: Limits) -> None:
+        self._worker = worker
+        self._answer = answer
+        self._limits = limits
+        self._started = time.monotonic()
+        self._calls = 0
+        self._refused = 0
+        self._internal = 0
+
+    def hold(self, job: bytes) -> Outcome:
+        """Sends the job and talks until the worker is done. Raises as `Worker.receive`."""
+        end = self._started + self._limits.whole_seconds + KILL_GRACE_SECONDS
+        seconds_left = self._limits.seconds + KILL_GRACE_SECONDS  # of the worker's own time
+        payload = job
+        while True:
+            began = time.monotonic()
+            until = min(began + seconds_left, end)
+            self._worker.send(payload, until)
+            frame = self._worker.receive(until)
+            seconds_left -= time.monotonic() - began
+            if isinstance(frame, Done):
+                return self.outcome(result=frame.ok, output=frame.out, error=_told(frame.error))
+            if not isinstance(frame, Call):
+                raise ProtocolBroken("the worker was ready twice")
+            if self._refused > CALLS_REFUSED_MAX or self._internal > INTERNAL_CALLS_MAX:
+                return self.outcome(error=self._too_many())
+            payload = self._reply(frame)
+
+    def outcome(self, *, result: Any = None, output: str = "", error: dict[str, Any] | None = None) -> Outcome:
+        """How it ended, with what was counted so far."""
+        seconds = time.monotonic() - self._started
+        return Outcome(result=None if error else result, output=output, error=error, calls=self._calls, seconds=seconds)
+
+    def _reply(self, call: Call) -> bytes:
+        if call.p[0].startswith("$"):
+            self._internal += 1
+        elif self._calls >= self._limits.calls:
+            self._refused += 1
+            return msgspec.json.encode({"error": self._too_many()})
+        else:
+            self._calls += 1
+        try:
+            reply = msgspec.json.encode({"ok": self._answer(call.p, call.a, call.k)})
+        except VerbenaError as error:
+            return msgspec.json.encode({"error": error.as_dict()})
+        except Exception:
+            # Whatever it is, its text may hold what the tenant must not see.
+            _log.exception("a call of sandboxed code failed", path=call.p)
+            return msgspec.json.encode(
+                {"error": _error("execution_error", "an internal error; it has been logged", None)}
+            )
+        if len(reply) <= FRAME_BYTES_MAX:
+            return reply
+        message = f"the answer to $.{'.'.join(call.p)} is {_megabytes(reply)} MB, the limit is 4 MB"
+        return msgspec.json.encode(
+            {"error": _error("limit_exceeded", message, "ask for fewer entities or fewer fields")}
+        )
+
+    def _too_many(self) -> dict[str, Any]:
+        message = f"more than {self._limits.calls:,} calls on `$` in one run"
+        return _error("limit_exceeded", message, "ask for many entities in one call, or do the work in several runs")
+
+
+def _refused(code: str) -> dict[str, Any] | None:
+    size = len(code.encode("utf-8", "replace"))
+    if size <= CODE_BYTES_MAX:
+        return None
+    limit = CODE_BYTES_MAX // 1024
+    return _error(
+        "limit_exceeded", f"the code is {size // 1024:,} KB, the limit is {limit} KB", "hand data in through `$`"
+    )
+
+
+def _told(fault: Fault | None) -> dict[str, Any] | None:
+    """The worker's own account, in a shape that we vouch for."""
+    if fault is None:
+        return None
+    code = fault.code if fault.code in BY_CODE else "execution_error"
+    return _error(code, fault.message, fault.hint, fault.details)
+
+
+def _too_slow(limits: Limits) -> dict[str, Any]:
+    message = f"the code was killed after {limits.seconds:g} s of its own or {limits.whole_seconds:g} s in all"
+    return _error("timeout", message, "narrow the query, or do the work in several calls")
+
+
+def _died(end: int | None) -> dict[str, Any]:
+    if end is not None and -end == _SIGXCPU:
+        return _error("timeout", "the code was killed: it used all its processor time", "do the work in several calls")
+    if end is not None and -end == _SIGKILL:
+        return _error(
+            "memory_exceeded", "the worker was killed, most likely for its memory", "fetch fewer entities at a time"
+        )
+    reason = " (its stack overflowed)" if end is not None and -end == _SIGSEGV else ""
+    hint = "look for very deep nesting, of data or of iterators; flatten it"
+    return _error("execution_error", f"the worker died{reason}", hint)
+
+
+def _error(code: str, message: str, hint: str | None, details: dict[str, Any] | None = None) -> dict[str, Any]:
+    shape: dict[str, Any] = {"code": code, "message": message}
+    if hint:
+        shape["hint"] = hint
+    if details:
+        shape["details"] = details
+    return shape
+
+
+def _megabytes(payload: bytes) -> str:
+    return f"{len(payload) / 2**20:.1f}"

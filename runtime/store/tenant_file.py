@@ -1,0 +1,257 @@
+"""One tenant's file: what is appended to it in a transaction, and the few ways in which it is read."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from runtime.errors import Unavailable
+from runtime.noun import Noun
+from runtime.sql import Sql, quoted
+from runtime.store import schema
+from runtime.store.instance import QUERY_SECONDS_MAX, Instance
+
+# Past this much WAL a checkpoint is due at once: replaying it would take about two seconds.
+WAL_BYTES_MAX = 32 << 20
+
+Row = tuple[Any, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EventRow:
+    """A row of `events`, in the order of its columns."""
+
+    seq: int
+    at: Any
+    type: str
+    verb: str
+    event: str
+    entity: str
+    version: int
+    actor: str
+    cause: str | None
+    run: str | None
+    via: str | None
+    payload: str | None
+    salt: bytes | None
+    leaf: bytes
+
+
+EVENT_COLUMNS = "seq, \"at\", type, verb, event, entity, version, actor, cause, run, via, payload, salt, leaf"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that one transaction writes."""
+
+    events: list[Row] = field(default_factory=list[Row])
+    new: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])  # noun → rows
+    changed: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
+    nouns: dict[str, Noun] = field(default_factory=dict[str, Noun])  # every noun named above
+    taken: list[tuple[str, str, str, str]] = field(default_factory=list[tuple[str, str, str, str]])
+    freed: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+
+
+class TenantFile:
+    """A tenant's DuckDB file, attached to the instance."""
+
+    def __init__(self, instance: Instance, path: Path, name: str) -> None:
+        self.path = path
+        self.instance = instance
+        self.catalog = instance.attach(path, name)
+        try:
+            self._check_format()
+            self.columns = self._read_columns()
+        except duckdb.Error as error:
+            instance.detach(self.catalog)
+            raise Unavailable(
+                f"{path.name} is damaged and was left as it is: {str(error).splitlines()[0][:200]}",
+                hint="put a backup in its place",
+            ) from error
+        except Unavailable:
+            instance.detach(self.catalog)
+            raise
+
+    # -- reading ---------------------------------------------------------------------------------------------------
+
+    def rows(self, sql: Sql, *, timeout_s: float = QUERY_SECONDS_MAX) -> list[Row]:
+        """Everything that a query gives, as tuples."""
+        return self.instance.rows(sql, timeout_s=timeout_s)
+
+    def table(self, noun: Noun) -> str | None:
+        """The noun's table as it stands in SQL; None as long as nothing was written to it."""
+        return f"{self.catalog}.{quoted(noun.key)}" if noun.key in self.columns else None
+
+    def body(self, noun: Noun, id: str) -> tuple[int, str] | None:
+        """`($number, $body)` of one entity, deleted or not."""
+        table = self.table(noun)
+        if table is None:
+            return None
+        found = self.rows(Sql(f'SELECT "$number", "$body" FROM {table} WHERE "$id" = ?', (id,)))
+        return found[0] if found else None
+
+    def bodies(self, noun: Noun, ids: Iterable[str]) -> dict[str, tuple[int, str]]:
+        """`{id: ($number, $body)}` of several entities of one noun, in one query."""
+        table = self.table(noun)
+        if table is None:
+            return {}
+        sql = f'SELECT "$id", "$number", "$body" FROM {table} WHERE "$id" IN (SELECT unnest(?))'
+        return {id: (number, body) for id, number, body in self.rows(Sql(sql, (list(ids),)))}
+
+    def owners(self, values: Iterable[tuple[str, str, str]]) -> dict[tuple[str, str, str], str]:
+        """`{(noun, field, value): id}` for the unique values among these that somebody has."""
+        nouns, fields, texts = (list(column) for column in zip(*values, strict=True))
+        sql = f"""SELECT noun, field, value, id FROM {self.catalog}."unique"
+            SEMI JOIN (SELECT unnest(?::VARCHAR[]) AS noun, unnest(?::VARCHAR[]) AS field, unnest(?::VARCHAR[]) AS value)
+            USING (noun, field, value)"""
+        return {(noun, name, value): id for noun, name, value, id in self.rows(Sql(sql, (nouns, fields, texts)))}
+
+    def events(self, where: Sql, *, limit: int, newest_first: bool = False) -> list[EventRow]:
+        """Rows of the log that fulfil a condition over its columns, in the order of `seq`."""
+        order = "DESC" if newest_first else "ASC"
+        sql = f"SELECT {EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
+        return [EventRow(*row) for row in self.rows(sql)]
+
+    def head(self) -> tuple[int, Any]:
+        """`(seq, at)` of the latest event; `(0, None)` of an empty log."""
+        found = self.rows(Sql(f'SELECT seq, "at" FROM {self.catalog}.events ORDER BY seq DESC LIMIT 1'))
+        return (found[0][0], found[0][1]) if found else (0, None)
+
+    # -- writing ---------------------------------------------------------------------------------------------------
+
+    def commit(self, batch: Batch, *, step: Callable[[str], None] = lambda name: None) -> None:
+        """Write a batch, all of it or nothing, durable when this returns; `step` hears when COMMIT is next."""
+        cursor = self.instance.cursor()
+        made = dict(self.columns)
+        cursor.execute("BEGIN")
+        try:
+            for noun in batch.nouns.values():
+                self._ensure_table(cursor, noun, made)
+            self._append(cursor, f"{self.catalog}.events", batch.events)
+            for name, rows in batch.new.items():
+                noun = batch.nouns[name]
+                self._append(cursor, f"{self.catalog}.{quoted(noun.key)}", rows, schema.columns(noun))
+            for name, rows in batch.changed.items():
+                noun = batch.nouns[name]
+                table = f"{self.catalog}.{quoted(noun.key)}"
+                self._append(cursor, table, rows, schema.columns(noun), action="update", key=["$id"])
+            if batch.freed:
+                names = ["noun", "field", "value"]
+                self._append(cursor, f'{self.catalog}."unique"', batch.freed, action="delete", key=names)
+            self._append(cursor, f'{self.catalog}."unique"', batch.taken)
+            step("in commit")
+            cursor.execute("COMMIT")
+        except BaseException:
+            _rollback(cursor)
+            raise
+        self.columns = made
+
+    def migrate(self, nouns: Mapping[str, Noun]) -> None:
+        """Bring the tables of nouns that changed since they were made up to date, in one transaction."""
+        made = dict(self.columns)
+        cursor = self.instance.cursor()
+        cursor.execute("BEGIN")
+        try:
+            for noun in nouns.values():
+                if noun.key in made:
+                    self._ensure_table(cursor, noun, made)
+            cursor.execute("COMMIT")
+        except BaseException:
+            _rollback(cursor)
+            raise
+        self.columns = made
+
+    def wal_bytes(self) -> int:
+        """The size of what a checkpoint would fold into the file."""
+        try:
+            return self.path.with_name(self.path.name + ".wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def checkpoint(self) -> None:
+        """Fold the WAL into the file."""
+        self.instance.cursor().execute(f"CHECKPOINT {self.catalog}")
+
+    def close(self) -> None:
+        """Detach the file; DuckDB checkpoints it."""
+        self.instance.detach(self.catalog)
+
+    def _append(
+        self,
+        cursor: duckdb.DuckDBPyConnection,
+        table: str,
+        rows: list[Any],
+        columns: list[str] | None = None,
+        *,
+        action: str = "insert",
+        key: list[str] | None = None,
+    ) -> None:
+        if rows:
+            appender = cursor.appender(table, columns=columns, action=action, key=key)
+            appender.append_rows(rows)
+            appender.flush()
+
+    def _ensure_table(self, cursor: duckdb.DuckDBPyConnection, noun: Noun, made: dict[str, list[str]]) -> None:
+        columns = made.get(noun.key)
+        if columns is None:
+            cursor.execute(schema.create_table(self.catalog, noun))
+            made[noun.key] = schema.columns(noun)
+            return
+        known = set(columns)
+        if known.issuperset(noun.fields):
+            return
+        columns = list(columns)
+        for former, present in noun.renamed.items():
+            if former in known and present in noun.fields and present not in known:
+                cursor.execute(schema.rename_column(self.catalog, noun, former, present))
+                columns[columns.index(former)] = present
+        for name in noun.fields.keys() - set(columns):
+            cursor.execute(schema.add_column(self.catalog, noun, noun.fields[name]))
+            columns.append(name)
+        made[noun.key] = columns
+
+    def _check_format(self) -> None:
+        cursor = self.instance.cursor()
+        tables = {row[0] for row in cursor.execute(
+            "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_unquoted(self.catalog)]
+        ).fetchall()}
+        if not tables:
+            for statement in schema.TABLES:
+                cursor.execute(statement.format(catalog=self.catalog))
+            cursor.execute(f"INSERT INTO {self.catalog}.meta VALUES ('format', '{schema.FORMAT}')")
+            return
+        if "meta" not in tables:
+            raise Unavailable(
+                f"{self.path.name} is a DuckDB file, but not a tenant of Verbena; it was left as it is",
+                hint="move it out of the data folder",
+            )
+        found = cursor.execute(f"SELECT value FROM {self.catalog}.meta WHERE key = 'format'").fetchall()
+        if not found or int(found[0][0]) > schema.FORMAT:
+            raise Unavailable(
+                f"{self.path.name} was written by a newer version and was left as it is",
+                hint="update verbena, then open it again",
+            )
+
+    def _read_columns(self) -> dict[str, list[str]]:
+        columns: dict[str, list[str]] = {}
+        for table, column in self.rows(
+            Sql(
+                "SELECT table_name, column_name FROM duckdb_columns() WHERE database_name = ? ORDER BY column_index",
+                (_unquoted(self.catalog),),
+            )
+        ):
+            columns.setdefault(table, []).append(column)
+        return {table: names for table, names in columns.items() if "$id" in names}
+
+
+def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
+    try:
+        cursor.execute("ROLLBACK")
+    except duckdb.Error:
+        pass  # a failed COMMIT has already ended the transaction
+
+
+def _unquoted(catalog: str) -> str:
+    return catalog[1:-1].replace('""', '"')

@@ -1,0 +1,200 @@
+"""One tenant, open: its file, its graph, its nouns, its writer and its text index, put together once."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from runtime import entity as entities
+from runtime.clock import Clock, system_clock
+from runtime.declaration import declare, from_data
+from runtime.entity import Body, Entity
+from runtime.errors import Conflict, Unavailable
+from runtime.event_log import NewSalt, body_at, new_salt
+from runtime.graph import Graph, View
+from runtime.noun import Noun
+from runtime.reservations import Reservations
+from runtime.sql import Sql
+from runtime.store import EventRow, Instance, TenantFile
+from runtime.store.tenant_file import WAL_BYTES_MAX
+from runtime.text_index import TextIndex, text_of
+from runtime.unit import Caller, Change, Unit
+from runtime.vocabulary import Vocabulary
+from runtime.writer import Committed, Step, Writer, no_step
+
+# A unit that met somebody else's change is run again this often before its caller hears of it.
+TRIES_MAX = 8
+# Idle for this long, a file's WAL is folded in, so that the next opening need not replay it.
+IDLE_BEFORE_CHECKPOINT = timedelta(seconds=2)
+CATCH_UP_ROWS = 2_000
+CATCH_UP_SECONDS_MAX = 10.0
+
+# The noun of nouns: what a tenant defines is an entity, with versions, events and a history like every other.
+NOUN = declare("Noun", {"name": "string!", "declaration": "json!", "define": "Defined", "create": None, "update": None, "delete": None})
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantOptions:
+    """What an open tenant is given from outside; a test supplies other values."""
+
+    catalogue: Vocabulary
+    base_url: str
+    clock: Clock = system_clock
+    salt: NewSalt = new_salt
+    step: Step = no_step
+
+
+class Tenant:
+    """A tenant's graph and log, ready to be read and written."""
+
+    def __init__(self, instance: Instance, folder: Path, name: str, options: TenantOptions) -> None:
+        self.name = name
+        self.clock = options.clock
+        self.context = f"{options.base_url}/~{name}"
+        self.file = TenantFile(instance, folder / f"{name}.duckdb", name)
+        self.graph = Graph(self.file)
+        self.vocabulary = self._defined(options.catalogue)
+        self.file.migrate({noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names})
+        self.writer = Writer(
+            self.file, self.graph, clock=options.clock, salt=options.salt, on_commit=self._after_commit, step=options.step
+        )
+        self.reservations = Reservations()
+        self._texts_folder = folder / f"{name}.index"
+        self._texts: TextIndex | None = None
+        self._texts_lock = threading.Lock()
+        self._caught_up = threading.Event()
+        self._closing = threading.Event()
+        self.last_used = time.monotonic()
+
+    # -- units -----------------------------------------------------------------------------------------------------
+
+    def unit(self, caller: Caller, *, view: View | None = None, run: str | None = None, via: str | None = None) -> Unit:
+        """A fresh unit over what is committed, or over the state that the writer is at."""
+        return Unit(
+            caller=caller, vocabulary=self.vocabulary, view=view or self.graph, now=self.clock(), run=run, via=via
+        )
+
+    def commit(self, unit: Unit) -> Committed:
+        """Commit a unit that was staged outside; Conflict where what it rests on has changed, its nouns included."""
+        if unit.changes and unit.began_with is not self.vocabulary:
+            raise Conflict("a noun was changed while this ran", hint="run it again")
+        return self.writer.commit(unit)
+
+    def in_turn(self, caller: Caller, body: Callable[[Unit], Any], *, run: str | None = None, via: str | None = None) -> Committed:
+        """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
+        return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body)
+
+    def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
+        """The values of an entity at one of its versions, under the present names of its keys."""
+        found = body_at(self.file, id, version)
+        return None if found is None else entities.renamed(noun, found)
+
+    # -- nouns -----------------------------------------------------------------------------------------------------
+
+    def _defined(self, catalogue: Vocabulary) -> Vocabulary:
+        """The shipped nouns and those that the tenant defined, in the order in which it did."""
+        vocabulary = catalogue
+        table = self.file.table(NOUN)
+        if table is None:
+            return vocabulary
+        for (body,) in self.file.rows(Sql(f'SELECT "$body" FROM {table} ORDER BY "$seq"')):
+            noun = from_data(entities.decoded(NOUN, "", 0, body).body["declaration"])
+            vocabulary = vocabulary.with_noun(noun)
+        return vocabulary
+
+    # -- text ------------------------------------------------------------------------------------------------------
+
+    def texts(self) -> TextIndex:
+        """The text index, holding everything that is committed. Raises Unavailable while it is still being rebuilt."""
+        index = self._open_texts()
+        if not self._caught_up.wait(CATCH_UP_SECONDS_MAX):
+            raise Unavailable(
+                f"the text index is being rebuilt: it has come to {index.seq} of {self.writer.seq}",
+                hint="try again in a few seconds, or use a filter instead of query",
+            )
+        return index
+
+    def _open_texts(self) -> TextIndex:
+        with self._texts_lock:
+            if self._texts is None:
+                self._texts = TextIndex(self._texts_folder)
+                if self._texts.seq >= self.writer.seq:
+                    self._caught_up.set()
+                else:
+                    threading.Thread(target=self._catch_up, name="verbena-index", daemon=True).start()
+            return self._texts
+
+    def _catch_up(self) -> None:
+        """Index what was committed since the index was last written; an index that is gone is made anew like this."""
+        index = self._open_texts()
+        try:
+            since = index.seq
+            while not self._closing.is_set():
+                until = self.writer.seq
+                for name in self.vocabulary.names:
+                    self._index_rows(index, self.vocabulary.noun(name), since, until)
+                with self.writer.pause():
+                    if self.writer.seq == until and not self._closing.is_set():
+                        index.reached(until)
+                        self._caught_up.set()
+                        return
+                since = until
+        except Exception:
+            log.exception("the text index could not catch up", tenant=self.name)
+
+    def _index_rows(self, index: TextIndex, noun: Noun, since: int, until: int) -> None:
+        """Index the rows of one noun that were last written between two positions of the log."""
+        table = self.file.table(noun)
+        began = index.seq  # so that a crash in the middle begins here again
+        at = since
+        while table is not None and not self._closing.is_set():
+            rows = self.file.rows(
+                Sql(
+                    f'''SELECT "$seq", "$id", "$number", "$body" FROM {table}
+                    WHERE "$seq" > ? AND "$seq" <= ? ORDER BY "$seq" LIMIT {CATCH_UP_ROWS}''',
+                    (at, until),
+                )
+            )
+            found = [entities.decoded(noun, id, number, body) for _, id, number, body in rows]
+            index.add([self._indexed(noun, entity, began) for entity in found])
+            if len(rows) < CATCH_UP_ROWS:
+                return
+            at = rows[-1][0]
+
+    def _indexed(self, noun: Noun, entity: Entity, seq: int) -> tuple[int, str, str, tuple[str, str], bool]:
+        return (seq, noun.name, entity.id, text_of(noun, entity.body), entity.deleted)
+
+    # -- after a commit --------------------------------------------------------------------------------------------
+
+    def _after_commit(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
+        for change, _ in logged:
+            if change.noun is NOUN:
+                self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
+        index = self._texts
+        if index is not None and self._caught_up.is_set():  # until then, catching up finds it
+            index.add([self._indexed(change.noun, change.entity, row.seq) for change, row in logged if change.noun is not NOUN])
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def keep_up(self) -> None:
+        """What is due now and then: fold in the WAL of a file that rests or has grown."""
+        grown = self.file.wal_bytes()
+        rests = self.clock() - self.writer.last_commit_at > IDLE_BEFORE_CHECKPOINT
+        if grown > WAL_BYTES_MAX or (grown and rests):
+            with self.writer.pause():
+                self.file.checkpoint()
+
+    def close(self) -> None:
+        """Let go of everything; what was acknowledged is in the file already."""
+        self._closing.set()
+        if self._texts is not None:
+            self._texts.close()
+        with self.writer.pause():
+            self.file.close()

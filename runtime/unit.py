@@ -1,0 +1,115 @@
+"""The unit of work: what one call changes, staged in memory, and what that rests on."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from runtime.entity import Entity
+from runtime.errors import LimitExceeded
+from runtime.graph import Key, Overlay, View
+from runtime.noun import Noun, Verb
+from runtime.vocabulary import Vocabulary
+
+# One unit stages at most this many events: it is held in memory until its commit.
+EVENTS_MAX = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who asks, bound once at the face and never read from a message."""
+
+    tenant: str
+    actor: str = "local"
+    level: int = 3  # L0 reads only … L3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One staged event: the verb, and the entity as it leaves it."""
+
+    noun: Noun
+    verb: Verb
+    entity: Entity
+    input: Mapping[str, Any]
+    changed: Mapping[str, Any]  # key → {"from": …, "to": …}
+    taken: tuple[Key, ...] = ()
+    freed: tuple[Key, ...] = ()
+
+
+class BeforeHandler(Protocol):
+    """What runs BEFORE a verb: it sees the entity as it would become, may return values to merge, may raise."""
+
+    def __call__(self, entity: Mapping[str, Any], unit: "Unit") -> Mapping[str, Any] | None: ...
+
+
+# Which handlers run BEFORE a verb of a noun, in the order of registration.
+BeforeHandlers = Callable[[Noun, Verb], Sequence[BeforeHandler]]
+
+
+def no_handlers(noun: Noun, verb: Verb) -> Sequence[BeforeHandler]:
+    """The answer of a tenant without handlers."""
+    return ()
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """All or nothing: every change goes through `stage`, every read by id through `read`."""
+
+    caller: Caller
+    vocabulary: Vocabulary
+    view: View
+    now: datetime
+    run: str | None = None
+    cause: str | None = None
+    via: str | None = None
+    before: BeforeHandlers = no_handlers
+    overlay: Overlay = field(init=False)
+    changes: list[Change] = field(default_factory=list[Change])
+    # id → (noun, version it had when it was first read; 0 where there was none)
+    reads: dict[str, tuple[Noun, int]] = field(default_factory=dict[str, tuple[Noun, int]])
+    # What must hold again in the writer's turn, since it was learned from a query and not from an id.
+    rechecks: list[Callable[[View], None]] = field(default_factory=list[Callable[[View], None]])
+
+    began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
+
+    def __post_init__(self) -> None:
+        self.overlay = Overlay(self.view)
+        self.began_with = self.vocabulary
+
+    def read(self, noun: Noun, id: str) -> Entity | None:
+        """The entity as this unit sees it, deleted or not; what is read here must be unchanged at commit."""
+        found = self.overlay.get(noun, id)
+        if id not in self.reads and id not in self.overlay.entities:
+            self.reads[id] = (noun, found.version if found else 0)
+        return found
+
+    def stage(self, change: Change) -> None:
+        """Add an event; reads of this unit see its entity from now on."""
+        if len(self.changes) >= EVENTS_MAX:
+            raise LimitExceeded(f"one unit makes at most {EVENTS_MAX:,} events", hint="do the work in several calls")
+        self.changes.append(change)
+        self.overlay.put(change.entity)
+        for key in change.freed:
+            self.overlay.keys[key] = None
+        for key in change.taken:
+            self.overlay.keys[key] = change.entity.id
+
+    def mark(self) -> "Mark":
+        """A point to fall back to."""
+        return Mark(len(self.changes), len(self.rechecks), self.overlay.copy())
+
+    def fall_back(self, mark: "Mark") -> None:
+        """Drop everything that was staged since a mark."""
+        del self.changes[mark.changes :]
+        del self.rechecks[mark.rechecks :]
+        self.overlay = mark.overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """How far a unit had come."""
+
+    changes: int
+    rechecks: int
+    overlay: Overlay

@@ -1,0 +1,278 @@
+"""The tenant's single writer: takes whatever is queued, commits it in one transaction, and answers when it is durable.
+
+There is no thread of its own. Whoever submits work while nobody is committing commits it, together with everything that
+queued up in the meantime: alone that costs no hand-over, and under load many units share one fsync.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+
+from runtime import entity as entities
+from runtime.clock import Clock
+from runtime.entity import Entity
+from runtime.errors import Conflict, Unavailable, VerbenaError
+from runtime.event_log import NewSalt, new_salt, recorded
+from runtime.graph import Graph, Key, Overlay, View
+from runtime.store import Batch, EventRow, TenantFile
+from runtime.unit import Change, Unit
+
+# One transaction takes at most this many units, or this many events, so that nobody waits long behind a flood.
+UNITS_MAX = 1_000
+EVENTS_MAX = 5_000
+# Whoever waits longer than this for their turn is told so.
+WAIT_SECONDS_MAX = 60.0
+
+# Where the last batch held several units, the next one waits for company while it comes: another commit costs more.
+GATHER_SECONDS = 0.0005
+GATHER_TIMES_MAX = 6
+
+# Steps at which a process can die; a test names one, and the process ends there.
+Step = Callable[[str], None]
+
+
+def no_step(name: str) -> None:
+    """Goes on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Committed:
+    """What became of a unit: what its body returned, and its events as they stand in the log."""
+
+    value: Any
+    events: tuple[EventRow, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    unit: Unit | None  # staged outside; None: `body` stages one in the writer's turn
+    make_unit: Callable[[View], Unit]
+    body: Callable[[Unit], Any]
+    value: Any = None
+    rows: list[EventRow] = field(default_factory=list[EventRow])
+    error: BaseException | None = None
+    done: bool = False
+
+
+class Writer:
+    """Turns units into events, one batch after another."""
+
+    def __init__(
+        self,
+        file: TenantFile,
+        graph: Graph,
+        *,
+        clock: Clock,
+        salt: NewSalt = new_salt,
+        on_commit: Callable[[list[tuple[Change, EventRow]]], None],
+        step: Step = no_step,
+    ) -> None:
+        self._file = file
+        self._graph = graph
+        self._clock = clock
+        self._salt = salt
+        self._on_commit = on_commit
+        self._step = step
+        self._turn = threading.Lock()
+        self._queue: deque[_Work] = deque()
+        self._crowded = False
+        self.seq, at = file.head()
+        self._at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
+        self.last_commit_at = clock()
+
+    def commit(self, unit: Unit) -> Committed:
+        """Commit a unit that was staged outside. Raises Conflict where something that it rests on has changed."""
+        if not unit.changes:
+            self._check_reads(unit, self._graph)
+            return Committed(value=None, events=())
+        return self._submit(_Work(unit=unit, make_unit=lambda view: unit, body=lambda unit: None))
+
+    def in_turn(self, make_unit: Callable[[View], Unit], body: Callable[[Unit], Any]) -> Committed:
+        """Run `body` on a fresh unit in the writer's own turn, where nothing can change under it, and commit it."""
+        return self._submit(_Work(unit=None, make_unit=make_unit, body=body))
+
+    def pause(self) -> threading.Lock:
+        """The lock that is held while a batch is committed; whoever holds it stops the writer."""
+        return self._turn
+
+    def _submit(self, work: _Work) -> Committed:
+        self._queue.append(work)
+        if not self._turn.acquire(timeout=WAIT_SECONDS_MAX):
+            self._withdraw(work)
+        else:
+            try:
+                while not work.done:
+                    if self._crowded:
+                        self._gather()
+                    works = self._take()
+                    self._crowded = len(works) > 1
+                    self._commit_batch(works)
+            finally:
+                self._turn.release()
+        if work.error is not None:
+            raise work.error
+        return Committed(value=work.value, events=tuple(work.rows))
+
+    def _gather(self) -> None:
+        """Wait as long as company keeps coming, a few times at most."""
+        for _ in range(GATHER_TIMES_MAX):
+            queued = len(self._queue)
+            time.sleep(GATHER_SECONDS)
+            if len(self._queue) == queued:
+                return
+
+    def _withdraw(self, work: _Work) -> None:
+        try:
+            self._queue.remove(work)
+        except ValueError:
+            # Somebody is committing it at this moment: its outcome is near, and only that outcome may be told.
+            with self._turn:
+                return
+        raise Unavailable(f"the writer was busy for {WAIT_SECONDS_MAX:g} s", hint="nothing was changed; try again")
+
+    def _take(self) -> list[_Work]:
+        taken: list[_Work] = []
+        events = 0
+        while self._queue and len(taken) < UNITS_MAX and events < EVENTS_MAX:
+            work = self._queue.popleft()
+            taken.append(work)
+            events += len(work.unit.changes) if work.unit else 1
+        return taken
+
+    def _commit_batch(self, works: list[_Work]) -> None:
+        """Commit what can be; a batch that the store refuses as a whole is tried again one unit at a time."""
+        self._step("staging")
+        overlay = Overlay(self._graph)
+        accepted: list[tuple[_Work, Unit]] = []
+        for work in works:
+            try:
+                unit = work.unit
+                if unit is None:
+                    unit = work.make_unit(overlay)
+                    work.value = work.body(unit)
+                else:
+                    self._recheck(unit, overlay)
+            except BaseException as error:
+                work.error, work.done = error, True
+                continue
+            overlay.absorb(unit.overlay)
+            accepted.append((work, unit))
+        try:
+            self._write(accepted)
+        except duckdb.Error as error:
+            self._graph.forget()
+            if len(accepted) > 1:
+                for work, _ in accepted:
+                    work.rows = []
+                    self._commit_batch([work])
+                return
+            for work, _ in accepted:
+                work.error = _refused(error)
+        except BaseException as error:
+            for work, _ in accepted:
+                work.error = error
+            raise
+        finally:
+            for work, _ in accepted:
+                work.done = True
+
+    def _write(self, accepted: list[tuple[_Work, Unit]]) -> None:
+        seq, at = self.seq, max(self._clock(), self._at)
+        batch = Batch()
+        latest: dict[str, tuple[Change, Entity, int, str]] = {}
+        taken: dict[Key, str] = {}
+        freed: set[Key] = set()
+        logged: list[tuple[Change, EventRow]] = []
+        stored: set[str] = set()
+        for work, unit in accepted:
+            for change in unit.changes:
+                seq += 1
+                row = recorded(
+                    change,
+                    seq=seq,
+                    at=at,
+                    actor=unit.caller.actor,
+                    cause=unit.cause,
+                    run=unit.run,
+                    via=unit.via,
+                    salt=self._salt(),
+                )
+                work.rows.append(row)
+                logged.append((change, row))
+                entity = change.entity
+                number = latest[entity.id][1].number if entity.id in latest else entity.number
+                if number and entity.id not in latest:
+                    stored.add(entity.id)
+                entity = Entity(entity.noun, entity.id, entity.version, number or seq, entity.body)
+                latest[entity.id] = (change, entity, seq, entity.encoded())
+                for key in change.freed:
+                    if taken.pop(key, None) is None:
+                        freed.add(key)
+                for key in change.taken:
+                    taken[key] = entity.id
+        if not logged:
+            return
+        batch.events = [_as_tuple(row) for _, row in logged]
+        for change, entity, at_seq, text in latest.values():
+            batch.nouns[change.noun.name] = change.noun
+            rows = batch.changed if entity.id in stored else batch.new
+            rows.setdefault(change.noun.name, []).append(entities.row(change.noun, entity, at_seq, text))
+        batch.taken = [(*key, id) for key, id in taken.items()]
+        batch.freed = sorted(freed)
+        self._graph.reserve(taken)
+        self._step("before commit")
+        self._file.commit(batch, step=self._step)
+        self._step("after commit")
+        self.seq, self._at = seq, at
+        self.last_commit_at = at
+        self._graph.committed([(entity, text) for _, entity, _, text in latest.values()])
+        self._on_commit(logged)
+
+    def _recheck(self, unit: Unit, overlay: Overlay) -> None:
+        """What a unit that was staged outside rests on must still hold; Conflict where it does not."""
+        self._check_reads(unit, overlay)
+        for key, id in unit.overlay.keys.items():
+            owner = overlay.owner(key) if id is not None else None
+            # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.
+            if owner is not None and owner != id and owner not in unit.overlay.entities:
+                raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
+        if unit.rechecks:
+            after = Overlay(overlay)
+            after.absorb(unit.overlay)
+            for recheck in unit.rechecks:
+                try:
+                    recheck(after)
+                except VerbenaError as error:
+                    raise Conflict(f"{error.message}, since this ran", hint=error.hint) from error
+
+    def _check_reads(self, unit: Unit, view: View) -> None:
+        for id, (noun, version) in unit.reads.items():
+            found = view.get(noun, id)
+            now = found.version if found else 0
+            if now != version:
+                raise Conflict(
+                    f"{id} changed while this ran: version {version} became {now}",
+                    hint="run it again on what it says now",
+                    id=id,
+                    expected=version,
+                    current=now,
+                )
+
+
+def _as_tuple(row: EventRow) -> tuple[Any, ...]:
+    return (
+        row.seq, row.at, row.type, row.verb, row.event, row.entity, row.version, row.actor, row.cause, row.run, row.via,
+        row.payload, row.salt, row.leaf,
+    )  # fmt: skip
+
+
+def _refused(error: duckdb.Error) -> VerbenaError:
+    return Unavailable(
+        f"the store refused the commit: {str(error).splitlines()[0][:200]}", hint="nothing was changed; try again"
+    )

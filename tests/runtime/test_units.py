@@ -1,0 +1,202 @@
+"""Units of work: all or nothing, serializable, and never starved."""
+
+from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.check import differences
+from runtime.engine import Engine
+from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed, VerbenaError
+from runtime.wire import Question, decode
+
+
+class Door:
+    """The engine's calls, as a face makes them."""
+
+    def __init__(self, engine: Engine, tenant: str = "default") -> None:
+        self.engine = engine
+        self.tenant = tenant
+
+    def __call__(self, call: str, **arguments: Any) -> Any:
+        return decode(self.engine.answer(Question(call, self.tenant, arguments)))
+
+    def do(self, code: str) -> Any:
+        return self("do", code=code)["result"]
+
+    @property
+    def head(self) -> int:
+        return self.engine.tenant(self.tenant).writer.seq
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Generator[Engine]:
+    engine = Engine(tmp_path_factory.mktemp("data"))
+    yield engine
+    tenant = engine.tenant("default")
+    found = differences(tenant.file, [tenant.vocabulary.noun(name) for name in tenant.vocabulary.names])
+    engine.close()
+    assert found == []
+
+
+@pytest.fixture
+def door(engine: Engine) -> Door:
+    return Door(engine)
+
+
+def test_an_error_in_the_middle_writes_nothing(door: Door) -> None:
+    before = door.head
+    with pytest.raises(VerbenaError) as failure:
+        door.do('$.Contact.create(name="Half")\nprint("so far")\n1 / 0')
+    assert failure.value.code == "execution_error"
+    assert failure.value.details["line"] == 3
+    assert failure.value.details["output"] == "so far\n"
+    assert door.head == before
+    assert door.do('$.Contact.find(name="Half")') == []
+
+
+def test_a_refusal_that_the_code_catches_leaves_the_rest(door: Door) -> None:
+    made = door.do(
+        'a = $.Contact.create(name="Kept", email="kept@example.com")\n'
+        "try:\n"
+        '    $.Contact.create(name="Twin", email="kept@example.com")\n'
+        "except Exception as error:\n"
+        "    code = error.code\n"
+        "[a.id, code]"
+    )
+    assert made[1] == "unique_violation"
+    assert door.do(f'$.Contact.get("{made[0]}").name') == "Kept"
+
+
+def test_a_unit_sees_what_it_staged_in_queries_paths_and_aggregates(door: Door) -> None:
+    seen = door.do(
+        'o = $.Organization.create(name="Staged Inc", industry="Ships")\n'
+        'for n in range(3): $.Contact.create(name=f"S{n}", leadScore=n * 10, organization=o.id)\n'
+        '[$.Contact.count({"organization.industry": "Ships"}),\n'
+        ' [c.name for c in $.Contact.find({"organization": o.id}, sort="-leadScore")],\n'
+        ' $.Contact.aggregate(measures={"total": "sum(leadScore)"}, filter={"organization": o.id}),\n'
+        ' [hit.title for hit in $.search(query="staged inc").results],\n'
+        ' [c.name for c in $.Organization.get(o.id, include="contacts").contacts]]'
+    )
+    assert seen == [3, ["S2", "S1", "S0"], [{"total": 30}], ["Staged Inc"], ["S2", "S1", "S0"]]
+
+
+def test_counters_that_many_want_lose_no_step(door: Door) -> None:
+    id = door.do('$.Deal.create(name="Counter", value=0).id')
+    code = f'd = $.Deal.get("{id}")\n$.Deal.update(d.id, value=d.value + 1)'
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda _: door.do(code), range(36)))
+    assert door.do(f'$.Deal.get("{id}").value') == 36
+
+
+def test_a_stale_version_is_a_conflict_that_tells_the_present_one(door: Door) -> None:
+    made = door("do", action="create", type="Deal", data={"name": "Stale", "value": 1})["result"]
+    door("do", action="update", type="Deal", id=made["$id"], data={"value": 2, "$version": 1})
+    with pytest.raises(Conflict) as failure:
+        door("do", action="update", type="Deal", id=made["$id"], data={"value": 3, "$version": 1})
+    assert failure.value.details == {"id": made["$id"], "expected": 1, "current": 2}
+
+
+def test_a_batch_is_all_or_nothing(door: Door) -> None:
+    before = door.head
+    with pytest.raises(ValidationFailed):
+        door(
+            "do",
+            action="batch",
+            data=[
+                {"action": "create", "type": "Contact", "data": {"name": "First of two"}},
+                {"action": "create", "type": "Contact", "data": {}},
+            ],
+        )
+    assert door.head == before
+
+
+def test_of_two_that_want_one_unique_value_one_gets_it(door: Door) -> None:
+    def attempt(n: int) -> str:
+        try:
+            door.do(f'$.Contact.create(name="R{n}", email="race@example.com")')
+        except UniqueViolation as error:
+            return error.code
+        return "made"
+
+    with ThreadPoolExecutor(8) as pool:
+        ends = sorted(pool.map(attempt, range(8)))
+    assert ends == ["made"] + ["unique_violation"] * 7
+
+
+def test_delete_frees_uniques_hides_links_and_restore_checks_both(door: Door) -> None:
+    ids = door.do(
+        'o = $.Organization.create(name="Gone Ltd", slug="gone")\n'
+        'c = $.Contact.create(name="Left", organization=o.id)\n[o.id, c.id]'
+    )
+    door.do(f'$.Organization.delete("{ids[0]}")')
+    with pytest.raises(NotFound):
+        door("fetch", id=ids[0])
+    assert "organization" not in door("fetch", type="Contact", id=ids[1])
+    assert door.do(f'$.Contact.count({{"$id": "{ids[1]}", "organization": None}})') == 1
+    other = door.do('$.Organization.create(name="New Gone", slug="gone").id')
+    with pytest.raises(UniqueViolation):
+        door.do(f'$.Organization.restore("{ids[0]}")')
+    door.do(f'$.Organization.update("{other}", slug="other")')
+    door.do(f'$.Organization.restore("{ids[0]}")')
+    assert door("fetch", type="Contact", id=ids[1])["organization"] == ids[0]
+
+
+def test_delete_is_refused_while_a_required_relation_points_here(door: Door) -> None:
+    door.do('$.define(name="Vessel", keys={"name": "string!"})')
+    door.do('$.define(name="Cabin", keys={"name": "string!", "vessel": "-> Vessel.cabins!"})')
+    ids = door.do('v = $.Vessel.create(name="Argo")\n[v.id, $.Cabin.create(name="1", vessel=v.id).id]')
+    with pytest.raises(ValidationFailed) as failure:
+        door.do(f'$.Vessel.delete("{ids[0]}")')
+    assert ids[1] in failure.value.message
+    door.do(f'$.Cabin.delete("{ids[1]}")\n$.Vessel.delete("{ids[0]}")')
+
+
+def test_rollback_writes_earlier_values_as_a_new_version(door: Door) -> None:
+    id = door.do('$.Deal.create(name="Back", value=1).id')
+    door.do(f'$.Deal.update("{id}", value=2, nextStep="call")\n$.Deal.win("{id}")')
+    back = door.do(f'$.Deal.rollback("{id}", 1)')
+    assert (back["value"], back["stage"], back.get("nextStep"), back["$version"]) == (1, "Prospecting", None, 4)
+    assert [event["event"] for event in door("$", path=["Deal", "history"], args=[id])] == [
+        "Deal.created",
+        "Deal.updated",
+        "Deal.won",
+        "Deal.rolledBack",
+    ]
+    assert door.do(f'[who.actor for who in $.Deal.wonBy("{id}")]') == ["local"]
+
+
+def test_an_update_that_changes_nothing_makes_no_event(door: Door) -> None:
+    id = door.do('$.Deal.create(name="Same", value=1).id')
+    before = door.head
+    assert door.do(f'$.Deal.update("{id}", value=1)["$version"]') == 1
+    assert door.head == before
+
+
+def test_a_noun_of_the_tenant_changes_and_its_old_entities_stay_readable(door: Door, engine: Engine) -> None:
+    door.do('$.define(name="Boat", keys={"name": "string!", "len": "number", "state": "Docked | Afloat = Docked"})')
+    id = door.do('$.Boat.create(name="Old", len=7).id')
+    door.do(
+        '$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string", "length": "number", "flag": "string",'
+        ' "state": "Docked | Afloat | Sunk = Docked"})'
+    )
+    assert door("fetch", type="Boat", id=id)["length"] == 7
+    door.do(f'$.Boat.update("{id}", flag="NL", state="Sunk")')
+    found = door("search", type="Boat", filter={"length": {"$gt": 6}, "flag": "NL"})
+    assert [row["entity"]["state"] for row in found["results"]] == ["Sunk"]
+    assert door.do(f'$.Boat.rollback("{id}", 1).length') == 7
+    with pytest.raises(ValidationFailed):
+        door.do('$.define(name="Boat", keys={"name": "string"})')
+    assert "Boat" not in [noun["name"] for noun in Door(engine, "rival")("nouns")]
+
+
+def test_another_tenants_entity_is_not_found(door: Door, engine: Engine) -> None:
+    id = door.do('$.Contact.create(name="Mine").id')
+    rival = Door(engine, "rival")
+    with pytest.raises(NotFound):
+        rival("fetch", id=id)
+    with pytest.raises(NotFound):
+        rival.do(f'$.Contact.update("{id}", name="Theirs")')
+    assert rival("search", query="Mine")["results"] == []
