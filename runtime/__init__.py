@@ -3,18 +3,18 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.connect import Client, Record, connect
+    from runtime.scripting import Client, Record, connect
     from runtime.declaration import declare as Noun  # noqa: N812
     from runtime.errors import VerbenaError
 
 __all__ = ["Client", "Noun", "Record", "VerbenaError", "connect"]
 
 _ORIGIN = {
-    "Client": ("runtime.connect", "Client"),
+    "Client": ("runtime.scripting", "Client"),
     "Noun": ("runtime.declaration", "declare"),
-    "Record": ("runtime.connect", "Record"),
+    "Record": ("runtime.scripting", "Record"),
     "VerbenaError": ("runtime.errors", "VerbenaError"),
-    "connect": ("runtime.connect", "connect"),
+    "connect": ("runtime.scripting", "connect"),
 }
 
 

@@ -188,9 +188,10 @@ def _measure(name: str, call: str, noun: Noun, vocabulary: Vocabulary) -> Measur
             f"{function}({field_name}): {field_name} is of type {kind} and not a number",
             hint=f"numbers of {noun.name}: {', '.join(numbers[:12])}" if numbers else f"{noun.name} has no numbers",
         )
-    if function in ("min", "max", "countDistinct") and (path.field.many or kind in ("json", "boolean")):
-        if kind != "boolean" or function != "countDistinct":
-            raise InvalidArguments(f"{function}({field_name}): values of type {kind} are not compared")
+    if (function in ("min", "max") and kind == "boolean") or (
+        function != "count" and (path.field.many or kind == "json")
+    ):
+        raise InvalidArguments(f"{function}({field_name}): values of type {kind} are not compared")
     return Measure(name, function, path)
 
 

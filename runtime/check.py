@@ -33,7 +33,9 @@ def _findings(file: TenantFile, nouns: list[Noun]) -> Iterator[str]:
     if count and (low, high) != (1, count):
         yield f"the log has {count} events, numbered from {low} to {high}"
     for (entity,) in file.rows(
-        Sql(f"SELECT entity FROM {events} GROUP BY entity HAVING max(version) <> count(*) OR min(version) <> 1 LIMIT 100")
+        Sql(
+            f"SELECT entity FROM {events} GROUP BY entity HAVING max(version) <> count(*) OR min(version) <> 1 LIMIT 100"
+        )
     ):
         yield f"the versions of {entity} are not 1, 2, 3, … without a gap"
     for noun in nouns:
@@ -67,8 +69,8 @@ def _uniques_that_differ(file: TenantFile, noun: Noun, table: str) -> Iterator[s
     while True:
         rows = file.rows(
             Sql(
-                f'''SELECT "$number", "$id", "$body" FROM {table} WHERE "$deletedAt" IS NULL AND "$number" > ?
-                ORDER BY "$number" LIMIT {ROWS_MAX}''',
+                f"""SELECT "$number", "$id", "$body" FROM {table} WHERE "$deletedAt" IS NULL AND "$number" > ?
+                ORDER BY "$number" LIMIT {ROWS_MAX}""",
                 (at,),
             )
         )

@@ -1,8 +1,8 @@
 """Cursors: where a page ended, as an opaque word that only the query which gave it can go on from.
 
-A cursor holds no secret and grants nothing: it carries the last row's own sort values, every one of which goes back into
-SQL as a parameter. Its checksum keeps out damage and guesses, not somebody who computes one; he gets rows that he could
-have asked for anyway.
+A cursor holds no secret and grants nothing: it carries the last row's own sort values, every one of which goes back
+into SQL as a parameter. Its checksum keeps out damage and guesses, not somebody who computes one; that gives rows which
+could have been asked for anyway.
 """
 
 import base64
@@ -47,7 +47,7 @@ def seal(cursor: Cursor) -> str:
 
 
 def unseal(word: object) -> Cursor:
-    """The cursor that `seal` made a word of. Raises InvalidCursor for anything else; the binding is the caller's to check."""
+    """The cursor that `seal` made a word of; its binding is the caller's to check. Raises InvalidCursor."""
     if not isinstance(word, str) or len(word) > CHARS_MAX:
         raise broken()
     try:
@@ -58,7 +58,7 @@ def unseal(word: object) -> Cursor:
         cursor = _DECODER.decode(payload)
     except (binascii.Error, ValueError, RecursionError) as error:
         raise broken() from error
-    if cursor.version != _VERSION or cursor.now.tzinfo is None:
+    if cursor.version != _VERSION or cursor.now.tzinfo is None or not 0 <= cursor.number < 2**63:
         raise broken()
     return cursor
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import structlog
 
@@ -102,7 +103,9 @@ class Daemon:
             return wire.failure(error)
         except Exception:
             log.exception("a call failed inside")
-            return wire.failure(ExecutionError("something failed inside Verbena", hint="the daemon's log has the details"))
+            return wire.failure(
+                ExecutionError("something failed inside Verbena", hint="the daemon's log has the details")
+            )
 
     def _watch_idle(self) -> None:
         while not self._ending.wait(min(self._idle_s, 5.0)):
@@ -155,8 +158,11 @@ def main() -> None:
 
 
 def _on_signals(end: Callable[[], None]) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
+        end()
+
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, lambda *_: end())
+        signal.signal(number, handle)
 
 
 def _log_to(path: Path) -> None:

@@ -21,7 +21,7 @@ NAME_CHARS_MAX = 64
 KEYS_MAX = 200
 INPUTS_MAX = 50  # of one verb
 VALUE_CHARS_MAX = 20_000  # of one key's text; room for an enum of long words
-PARTS = ("name", "keys", "transitions", "inputs", "effects", "gerunds", "renamed")
+PARTS = ("name", "keys", "transitions", "inputs", "effects", "gerunds", "renamed", "order")
 
 _NOUN_NAME = re.compile(r"[A-Z][A-Za-z0-9]*", re.ASCII)
 _KEY = re.compile(r"[a-z][A-Za-z0-9]*", re.ASCII)
@@ -77,6 +77,8 @@ def declare(
             "effects": {verb: dict(given) for verb, given in effects.items()},
             "gerunds": dict(gerunds),
             "renamed": dict(renamed),
+            # Canonical JSON sorts keys, and people want to see them as they were written.
+            "order": list(keys),
         },
     )
 
@@ -84,6 +86,7 @@ def declare(
 def from_data(data: Mapping[str, Any]) -> Noun:
     """The noun of a declaration that came as data: `{name, keys, transitions?, inputs?, effects?, gerunds?, renamed?}`.
 
+    `order?` lists keys that come first, where the mapping itself may have lost its order.
     `from_data(noun.declaration) == noun`. Raises ValidationFailed, for parts of the wrong shape too.
     """
     for part in data:
@@ -93,6 +96,11 @@ def from_data(data: Mapping[str, Any]) -> Noun:
     if not isinstance(name, str):
         raise ValidationFailed(f"the name of a noun must be text, not {values.shown(name)}")
     keys = _texts(data.get("keys"), f"{name}.keys", none_allowed=True)
+    order = data.get("order", ())
+    if not isinstance(order, list | tuple):
+        raise ValidationFailed(f"{name}.order must be a list of keys, not {values.shown(order)}")
+    first = [key for key in cast("Sequence[object]", order) if isinstance(key, str) and key in keys]
+    keys = {key: keys[key] for key in (*first, *keys)}
     transitions = _mapping(data.get("transitions", _NOTHING), f"{name}.transitions")
     for field, written in transitions.items():
         clauses: list[object] = [written] if isinstance(written, str) else _items(written)

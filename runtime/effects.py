@@ -3,15 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from runtime import values
+from runtime import find, values
 from runtime.effect_notation import parse_effect
 from runtime.entity import Body
 from runtime.errors import ValidationFailed
-from runtime.filter_sql import columns_of, to_sql
-from runtime.filters import parse_filter
-from runtime.graph import Source
 from runtime.noun import Field, Noun
-from runtime.sql import Sql
 from runtime.unit import Unit
 
 _NOTHING: Mapping[str, Any] = {}
@@ -61,10 +57,4 @@ def _count(unit: Unit, criteria: object, *, where: str) -> int:
     if not isinstance(name, str):
         raise ValidationFailed(f"{where} must name the nouns it counts", hint='{"type": "Contact", "filter": {…}}')
     noun = unit.vocabulary.noun(name)
-    filter = parse_filter(given.get("filter") or None, noun, unit.vocabulary, now=unit.now)
-    source = Source(unit.overlay)
-    rows = source.table(noun, columns_of(filter) | {"$deletedAt"})
-    condition = to_sql(filter, alias="t", source=source)
-    return unit.overlay.rows(
-        Sql("SELECT count(*) FROM ") + rows + ' AS t WHERE t."$deletedAt" IS NULL AND ' + condition
-    )[0][0]
+    return find.count(unit.overlay, unit.vocabulary, noun, given.get("filter"), unit.now)

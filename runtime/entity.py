@@ -8,6 +8,8 @@ import msgspec
 
 from runtime import values
 from runtime.canonical import canonical
+from runtime.errors import NotFound
+from runtime.ids import prefix_of
 from runtime.noun import Noun
 
 Body = dict[str, Any]
@@ -76,7 +78,10 @@ def row(noun: Noun, entity: Entity, seq: int, text: str) -> tuple[Any, ...]:
         body["$createdBy"],
         None if deleted_at is None else _timestamp(deleted_at),
         text,
-        *[None if (value := body.get(name)) is None else values.to_sql(field, value) for name, field in noun.fields.items()],
+        *[
+            None if (value := body.get(name)) is None else values.to_sql(field, value)
+            for name, field in noun.fields.items()
+        ],
     )
 
 
@@ -91,6 +96,27 @@ def title(noun: Noun, body: Mapping[str, Any]) -> str:
         if isinstance(value, str) and value:
             return value[:200]
     return str(body["$id"])
+
+
+def missing(noun: Noun, id: object) -> NotFound:
+    """The refusal of an id that names nothing here, and what is wrong with it if that can be seen."""
+    prefix = prefix_of(id)
+    if prefix is not None and prefix != noun.key:
+        return NotFound(
+            f"{id} is not the id of a {noun.name}",
+            hint=f"ids of {noun.name} begin with {noun.key}_; did you mean another noun?",
+        )
+    if prefix is None:
+        return NotFound(
+            f"no {noun.name} with the id {str(id)[:80]!r}",
+            hint=f"ids look like {noun.key}_fX9bL5nRdK; search or find gives them",
+        )
+    return NotFound(f"no {noun.name} with the id {id!r}", hint=f"$.{noun.name}.find(...) gives ids that exist")
+
+
+def deleted(noun: Noun, id: str) -> NotFound:
+    """The refusal of an entity that was deleted."""
+    return NotFound(f"{id} was deleted", hint=f"$.{noun.name}.restore({id!r}) brings it back", id=id)
 
 
 def _timestamp(stored: str) -> Any:

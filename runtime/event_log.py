@@ -36,7 +36,15 @@ def new_salt() -> bytes:
 
 
 def recorded(
-    change: Change, *, seq: int, at: datetime, actor: str, cause: str | None, run: str | None, via: str | None, salt: bytes
+    change: Change,
+    *,
+    seq: int,
+    at: datetime,
+    actor: str,
+    cause: str | None,
+    run: str | None,
+    via: str | None,
+    salt: bytes,
 ) -> EventRow:
     """A staged change as a row of the log, with its leaf."""
     payload = canonical({"after": change.entity.body, "changed": change.changed, "input": change.input})
@@ -134,7 +142,9 @@ def history(file: TenantFile, id: str) -> list[dict[str, Any]]:
 def done_by(file: TenantFile, id: str, verb: str) -> list[dict[str, Any]]:
     """Who did a verb on an entity, the newest first: `{actor, at, seq}`."""
     rows = file.events(Sql("entity = ? AND verb = ?", (id, verb)), limit=EVENTS_LIMIT_MAX, newest_first=True)
-    return [{"actor": row.actor, "at": values.format_datetime(row.at.replace(tzinfo=UTC)), "seq": row.seq} for row in rows]
+    return [
+        {"actor": row.actor, "at": values.format_datetime(row.at.replace(tzinfo=UTC)), "seq": row.seq} for row in rows
+    ]
 
 
 def body_at(file: TenantFile, id: str, version: int) -> dict[str, Any] | None:
@@ -154,7 +164,7 @@ def _position(name: str, value: Any) -> int:
     if seq is None and type(value) is int and 0 <= value < 1 << 62:
         seq = value
     if seq is None:
-        raise InvalidArguments(f"{name} is a position in the log, not {value!r:.80}", hint=f"{name}=120, or an event's id")
+        raise InvalidArguments(
+            f"{name} is a position in the log, not {value!r:.80}", hint=f"{name}=120, or an event's id"
+        )
     return seq
-
-

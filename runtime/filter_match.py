@@ -60,8 +60,8 @@ def _reached(step: Step, entity: Mapping[str, Any], resolve: Resolve) -> Iterabl
     if not step.forward:
         yield from resolve.related(step.target.name, step.key, entity["$id"])
         return
-    held = entity.get(step.key)
-    for id in held if isinstance(held, list) else () if held is None else (held,):
+    held: Any = entity.get(step.key)
+    for id in (held or ()) if step.listed else () if held is None else (held,):
         reached = resolve.get(step.target.name, id)
         if reached is not None:
             yield reached

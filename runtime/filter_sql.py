@@ -47,7 +47,7 @@ class Source(Protocol):
         ...
 
     def has_deleted(self, noun: Noun) -> bool:
-        """Whether an id may point at an entity of `noun` that is deleted or erased; a second look is taken only then."""
+        """Whether a link may lead to an entity of `noun` that is deleted or erased; only then it gets a second look."""
         ...
 
 
@@ -114,15 +114,10 @@ class _Writer:
         found = Sql(f"(SELECT {_column(far, '$id')}") + self._live(step.target, far, part, "$id") + ")"
         if not step.listed:
             return Sql(f"{_column(alias, step.key)} IN ") + found
-        near = next(self._aliases)
+        near, id = next(self._aliases), _column(alias, "$id")
         owners = self._source.table(step.owner, frozenset({"$id", step.key}))
-        return (
-            Sql(f"{_column(alias, '$id')} IN (SELECT {near}.id FROM (SELECT \"$id\" AS id, unnest({quoted(step.key)}) AS link FROM ")
-            + owners
-            + f") AS {near} WHERE {near}.link IN "
-            + found
-            + ")"
-        )  # fmt: skip
+        links = Sql(f'SELECT "$id" AS id, unnest({quoted(step.key)}) AS link FROM ') + owners
+        return f"{id} IN (SELECT {near}.id FROM (" + links + f") AS {near} WHERE {near}.link IN " + found + ")"
 
     def _live(self, noun: Noun, alias: str, part: Filter, key: str) -> Sql:
         table = self._source.table(noun, columns_of(part) | {"$deletedAt", key})

@@ -1,7 +1,8 @@
 """The questions that a filter can ask of an entity, as a small tree of frozen values.
 
-Every node is either true or false of an entity, never unknown: what is missing satisfies no comparison. A list satisfies
-a comparison as soon as one of its elements does, and a relation as soon as one of the live entities that it leads to does.
+Every node is either true or false of an entity, never unknown: what is missing satisfies no comparison. A list
+satisfies a comparison as soon as one of its elements does, and a relation as soon as one of the live entities that it
+leads to does.
 """
 
 from collections.abc import Iterable

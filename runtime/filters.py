@@ -1,8 +1,8 @@
 """The filter language: what is written from outside, parsed and typed once into a `filter_tree`.
 
 A filter is a mapping of fields, of dotted paths over relations, and of `$and $or $not`; everything in it must hold.
-Under a name stands a value (`$eq`), or a mapping of operators. Under a relation may also stand a filter of what it leads
-to: `{"deals": {"stage": "Won", "value": {"$gt": 5}}}` asks for one deal that is both, while the dotted
+Under a name stands a value (`$eq`), or a mapping of operators. Under a relation may also stand a filter of what it
+leads to: `{"deals": {"stage": "Won", "value": {"$gt": 5}}}` asks for one deal that is both, while the dotted
 `{"deals.stage": "Won", "deals.value": {"$gt": 5}}` asks for one deal each. A relation to one entity makes no such
 difference: `{"organization": {"name": "X"}}` is `{"organization.name": "X"}`.
 """
@@ -166,7 +166,7 @@ class _Reader:
         _check_depth(depth)
         where = f"{noun.name}.{field.name}"
         parts: list[Filter] = []
-        for operator, operand in _asked(value, field, where).items():
+        for operator, operand in _asked(value, field, where):
             self._count()
             if operator == "$not":
                 parts.append(negated(self._field(field, operand, noun, reached, depth=depth + 1)))
@@ -174,7 +174,7 @@ class _Reader:
                 parts.append(self._test(field, operator, operand, where, reached))
         return all_of(parts)
 
-    def _test(self, field: Field, operator: object, operand: object, where: str, reached: _Reached) -> Filter:
+    def _test(self, field: Field, operator: str, operand: object, where: str, reached: _Reached) -> Filter:
         match operator:
             case "$eq":
                 if operand is None:
@@ -304,16 +304,16 @@ def _of_text(field: Field, operator: str, operand: object, where: str) -> Filter
             return HasWords(field, operands.words(operand, where=where))
 
 
-def _asked(value: object, field: Field, where: str) -> Mapping[object, object]:
+def _asked(value: object, field: Field, where: str) -> Sequence[tuple[str, object]]:
     """The operators asked of a field: what is no mapping is a value, and of JSON so is a mapping without operators."""
     if not isinstance(value, Mapping):
-        return {"$eq": value}
-    asked = cast("Mapping[object, object]", value)
-    if field.type == "json" and not any(isinstance(key, str) and key.startswith("$") for key in asked):
-        return {"$eq": value}
+        return [("$eq", value)]
+    asked = list(cast("Mapping[object, object]", value).items())
+    if field.type == "json" and not any(isinstance(key, str) and key.startswith("$") for key, _ in asked):
+        return [("$eq", cast(object, value))]
     if not asked:
         raise _empty(where)
-    return asked
+    return [(key if isinstance(key, str) else shown(key), operand) for key, operand in asked]
 
 
 def _constant(answer: bool) -> Filter:
@@ -337,7 +337,7 @@ def _empty(where: str) -> InvalidFilter:
     )
 
 
-def _unknown_operator(operator: object, where: str) -> InvalidFilter:
-    known = (*OPERATORS, "$not")
-    word = operator if isinstance(operator, str) else ""
-    return InvalidFilter(f"unknown operator {shown(operator)} on {where}", hint=did_you_mean(word, known))
+def _unknown_operator(operator: str, where: str) -> InvalidFilter:
+    return InvalidFilter(
+        f"unknown operator {shown(operator)} on {where}", hint=did_you_mean(operator, (*OPERATORS, "$not"))
+    )

@@ -11,14 +11,13 @@ import msgspec
 from runtime import entity as entities
 from runtime.aggregate import aggregate_sql, parse_aggregate, shaped
 from runtime.cursor import Cursor, of_another_query, seal, unseal
-from runtime.entity import Body
-from runtime.errors import InvalidArguments, NotFound
+from runtime.entity import Body, deleted, missing
+from runtime.errors import InvalidArguments
 from runtime.filter_sql import columns_of, to_sql
 from runtime.filters import parse_filter
 from runtime.graph import Source, View
 from runtime.include import RELATED_MAX, Include, parse_include, related_sql
 from runtime.noun import Noun
-from runtime.perform import missing
 from runtime.query import (
     LIMIT_DEFAULT,
     LIMIT_MAX,
@@ -60,7 +59,7 @@ def entity(unit: Unit, context: str, noun: Noun, id: str, options: Mapping[str, 
     if found is None:
         raise missing(noun, id)
     if found.deleted:
-        raise NotFound(f"{id} was deleted", hint=f"$.{noun.name}.restore({id!r}) brings it back", id=id)
+        raise deleted(noun, id)
     fields = parse_fields(options.get("fields"), noun, unit.vocabulary)
     include = parse_include(options.get("include"), noun, unit.vocabulary)
     return _shown(unit.overlay, unit.vocabulary, noun, [found.body], context, fields, include)[0]
@@ -87,34 +86,67 @@ def page(unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any]) -> 
     )
 
 
-def ranked(
-    unit: Unit, context: str, noun: Noun | None, words: str, hits: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
-) -> Page:
-    """A page of what a text search found, in the order of `hits`, which are `(noun, id)`, or sorted and filtered."""
-    if noun is not None and arguments.get("sort") is not None:
-        among: dict[str, Any] = {"$id": {"$in": [id for _, id in hits]}}
-        given = arguments.get("filter")
-        return page(unit, context, noun, {**arguments, "filter": {"$and": [among, given]} if given else among})
-    if noun is not None and arguments.get("filter"):
-        query = parse_query({"filter": arguments["filter"]}, noun, unit.vocabulary, now=unit.now)
-        kept = {id for id, _ in unit.overlay.rows(among_sql(query, [id for _, id in hits], Source(unit.overlay)))}
-        hits = [hit for hit in hits if hit[1] in kept]
-    limit = parse_limit(arguments.get("limit"), default=LIMIT_DEFAULT, most=LIMIT_MAX)
-    binding = hashlib.sha256(
-        repr((words, noun.name if noun else None, arguments.get("filter"))).encode("utf-8", "surrogatepass")
-    ).hexdigest()[:16]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Which part of a ranking is asked for."""
+
+    binding: str
+    start: int
+    limit: int
+
+    @property
+    def end(self) -> int:
+        return self.start + self.limit
+
+
+def window(noun: Noun | None, words: str, arguments: Mapping[str, Any]) -> Window:
+    """The part of a ranking that `limit` and `cursor` name. Raises InvalidArguments or InvalidCursor."""
+    asked = repr((words, noun.name if noun else None, arguments.get("filter")))
+    binding = hashlib.sha256(asked.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     start = 0
     if arguments.get("cursor") is not None:
         cursor = unseal(arguments["cursor"])
         if cursor.binding != binding:
             raise of_another_query()
         start = cursor.number
-    picked = hits[start : start + limit]
-    found = _in_order(unit, context, picked, noun, arguments)
-    end = start + len(picked)
-    more = end < len(hits)
-    sealed = seal(Cursor(binding=binding, now=unit.now, as_of=None, values=(), number=end)) if more else None
-    return Page(found=found, total=len(hits), has_more=more, cursor=sealed)
+    return Window(
+        binding=binding, start=start, limit=parse_limit(arguments.get("limit"), default=LIMIT_DEFAULT, most=LIMIT_MAX)
+    )
+
+
+def ranked(
+    unit: Unit,
+    context: str,
+    noun: Noun | None,
+    hits: Sequence[tuple[str, str]],
+    total: int,
+    part: Window,
+    arguments: Mapping[str, Any],
+) -> Page:
+    """A part of what a text search found, in the order of `hits`, which are `(noun, id)`, sifted by the filter."""
+    if noun is not None and arguments.get("filter"):
+        query = parse_query({"filter": arguments["filter"]}, noun, unit.vocabulary, now=unit.now)
+        kept = {id for id, _ in unit.overlay.rows(among_sql(query, [id for _, id in hits], Source(unit.overlay)))}
+        hits = [hit for hit in hits if hit[1] in kept]
+        total = len(hits)
+    picked = hits[part.start : part.end]
+    more = part.end < len(hits)
+    sealed = Cursor(binding=part.binding, now=unit.now, as_of=None, values=(), number=part.end)
+    return Page(
+        found=_in_order(unit, context, picked, noun, arguments),
+        total=total,
+        has_more=more,
+        cursor=seal(sealed) if more else None,
+    )
+
+
+def sorted_hits(
+    unit: Unit, context: str, noun: Noun, hits: Sequence[tuple[str, str]], arguments: Mapping[str, Any]
+) -> Page:
+    """A page of what a text search found, in the order of `sort`."""
+    among: dict[str, Any] = {"$id": {"$in": [id for _, id in hits]}}
+    given = arguments.get("filter")
+    return page(unit, context, noun, {**arguments, "filter": {"$and": [among, given]} if given else among})
 
 
 def staged_hits(unit: Unit, noun: Noun | None, words: str, hits: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -157,7 +189,9 @@ def only(unit: Unit, noun: Noun, key: str, value: Any) -> str | None:
     found = page(unit, "", noun, {"filter": {key: value}, "limit": 2, "total": False}).shown
     if len(found) > 1:
         raise InvalidArguments(
-            f"several {noun.name} have this {key}", hint="upsert by a field that only one has", ids=[each["$id"] for each in found]
+            f"several {noun.name} have this {key}",
+            hint="upsert by a field that only one has",
+            ids=[each["$id"] for each in found],
         )
     return found[0]["$id"] if found else None
 
@@ -234,6 +268,8 @@ def _attach(
     for body, shape in zip(live, shown, strict=True):
         value = body.get(step.key)
         ids = (value or []) if step.listed else [value] if value else []
-        found = [entity.body for id in ids[:RELATED_MAX] if (entity := view.get(step.target, id)) and not entity.deleted]
+        found = [
+            entity.body for id in ids[:RELATED_MAX] if (entity := view.get(step.target, id)) and not entity.deleted
+        ]
         listed = _shown(view, vocabulary, step.target, found, context, None, include.parts)
         shape[step.name] = listed if step.listed else (listed[0] if listed else None)

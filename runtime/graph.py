@@ -185,7 +185,9 @@ class Overlay:
         return below if not mine else ({**below, **mine} if below else mine)
 
     def has_deleted(self, noun: Noun) -> bool:
-        return any(entity.deleted for entity in self._by_noun.get(noun.name, {}).values()) or self._below.has_deleted(noun)
+        return any(entity.deleted for entity in self._by_noun.get(noun.name, {}).values()) or self._below.has_deleted(
+            noun
+        )
 
     def table(self, noun: Noun) -> str | None:
         return self._below.table(noun)

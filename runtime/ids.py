@@ -16,8 +16,10 @@ def new_id(prefix: str) -> str:
     """A fresh id, such as `contact_fX9bL5nRdK` for the prefix `contact`."""
     drawn = secrets.token_bytes(SUFFIX_CHARS * 2)
     # 16 bits for one of 58: the bias is below 0.1 % and costs no entropy that would matter here.
-    return prefix + "_" + "".join(
-        ALPHABET[int.from_bytes(drawn[i : i + 2], "big") % 58] for i in range(0, SUFFIX_CHARS * 2, 2)
+    return (
+        prefix
+        + "_"
+        + "".join(ALPHABET[int.from_bytes(drawn[i : i + 2], "big") % 58] for i in range(0, SUFFIX_CHARS * 2, 2))
     )
 
 

@@ -28,9 +28,9 @@ class Include:
 
 
 def parse_include(given: object, noun: Noun, vocabulary: Vocabulary) -> tuple[Include, ...]:
-    """The tree of `"contact.organization"`, `"contact,deals"`, a list of such, or `{"contact": {"organization": true}}`.
+    """The tree of `"contact.organization"`, `"contact,deals"`, a list of such, or `{"contact": {"deals": true}}`.
 
-    Raises InvalidInclude for what is no relation, naming the nearest one, and for more than ten relations or three levels.
+    Raises InvalidInclude for what is no relation, naming the nearest, and for more than ten relations or three levels.
     """
     names = list(dict.fromkeys(itertools.islice(_names(given), _PATHS_MAX)))
     for path in names:

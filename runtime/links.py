@@ -30,7 +30,7 @@ def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Li
             rows = source.table(pointing, frozenset({"$id", "$deletedAt", field.name}))
             holds = f"list_contains({quoted(field.name)}, ?)" if field.many else f"{quoted(field.name)} = ?"
             condition = Sql(f' WHERE {holds} AND "$deletedAt" IS NULL AND "$id" <> ? LIMIT 1)', (id, id))
-            questions.append(Sql("(SELECT ?, ?, \"$id\" FROM ", (pointing.name, field.name)) + rows + condition)
+            questions.append(Sql('(SELECT ?, ?, "$id" FROM ', (pointing.name, field.name)) + rows + condition)
     if not questions:
         return None
     found = view.rows(Sql.join(" UNION ALL ", questions) + " LIMIT 1")

@@ -1,4 +1,4 @@
-"""What stands to the right of an operator: one value from outside, checked against the field that it is compared with."""
+"""What stands to the right of an operator: a value from outside, checked against the field that it is compared with."""
 
 import math
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ _TEXT_TYPES = frozenset({*STRING_TYPES, "enum"})
 
 
 def equal(field: Field, given: object, *, now: datetime, where: str) -> Any:
-    """What an element of `field` equals, in the form of `values.to_sql`; a Between where a whole day of a time is named.
+    """What an element of `field` equals, as `values.to_sql` gives it; a Between where a whole day of a time is named.
 
     Raises InvalidFilter for a value that the field can never hold.
     """
-    if isinstance(given, list | tuple) and field.type != "json":
+    if field.type != "json" and isinstance(given, list | tuple):
         raise InvalidFilter(
             f"{where} is compared with one value, not with a list", hint='for any of several: {"$in": […]}'
         )
@@ -44,7 +44,7 @@ def equal(field: Field, given: object, *, now: datetime, where: str) -> Any:
 
 
 def bounded(field: Field, operator: str, given: object, *, now: datetime, where: str) -> Between:
-    """The range that `$gt $gte $lt $lte` leave. A day is compared as a whole: later than a day is from the next one on."""
+    """The range that `$gt $gte $lt $lte` leave. A day is compared whole: later than a day is from the next one on."""
     where = f"{where}.{operator}"
     if field.type in NUMBER_TYPES:
         value: Any = _number(field, given, where)

@@ -18,7 +18,7 @@ META_COLUMNS: Mapping[str, Field] = {
     "$updatedAt": Field(name="$updatedAt", type="datetime"),
     "$createdBy": Field(name="$createdBy", type="string"),
 }
-# Read without their `$` wherever the noun has no key of that name. Not `type`: too many nouns mean something else by it.
+# Read without their `$` wherever the noun has no key of that name. Not `type`: many nouns mean something else by it.
 _BARE = {
     "id": "$id",
     "version": "$version",
@@ -77,7 +77,7 @@ def words(noun: Noun, vocabulary: Vocabulary) -> list[str]:
 
 
 def walk(path: str, noun: Noun, vocabulary: Vocabulary, *, error: type[VerbenaError]) -> Path:
-    """The path that ends at a field. Raises `error` where a name is unknown, or where it walks more than three relations."""
+    """The path that ends at a field. Raises `error` for an unknown name, or more than three relations."""
     *relations, last = path.split(".")
     if len(relations) > STEPS_MAX:
         raise error(f"{path[:80]!r} walks {len(relations)} relations; at most {STEPS_MAX} are allowed")

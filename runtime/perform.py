@@ -7,10 +7,10 @@ that the unit did, or not at all.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from runtime import effects, states, values
-from runtime.entity import Body, Entity
+from runtime.entity import Body, Entity, deleted, missing
 from runtime.errors import (
     Conflict,
     InvalidArguments,
@@ -20,7 +20,7 @@ from runtime.errors import (
     did_you_mean,
 )
 from runtime.graph import Key, View
-from runtime.ids import new_id, prefix_of
+from runtime.ids import new_id
 from runtime.links import pointing_here
 from runtime.noun import META_FIELDS, Field, Noun, Verb
 from runtime.unit import Change, Unit
@@ -42,7 +42,7 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
     if before is None:
         _fill_defaults(unit, noun, after)
     states.enter(noun, verb, before.body if before else None, after, by_import=unit.via is not None)
-    _apply_effects(unit, noun, verb, after, inputs)
+    _apply_effects(unit, noun, verb, after, given, inputs)
 
     mark = None
     for handler in unit.before(noun, verb):
@@ -112,29 +112,11 @@ def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
     if found is None:
         raise missing(noun, id)
     if found.deleted:
-        raise NotFound(f"{id} was deleted", hint=f"$.{noun.name}.restore({id!r}) brings it back", id=id)
+        raise deleted(noun, id)
     return found
 
 
-def missing(noun: Noun, id: object) -> NotFound:
-    """The refusal of an id that names nothing here, and what is wrong with it if that can be seen."""
-    prefix = prefix_of(id)
-    if prefix is not None and prefix != noun.key:
-        return NotFound(
-            f"{id} is not the id of a {noun.name}",
-            hint=f"ids of {noun.name} begin with {noun.key}_; did you mean another noun?",
-        )
-    if prefix is None:
-        return NotFound(
-            f"no {noun.name} with the id {str(id)[:80]!r}",
-            hint=f"ids look like {noun.key}_fX9bL5nRdK; search or find gives them",
-        )
-    return NotFound(f"no {noun.name} with the id {id!r}", hint=f"$.{noun.name}.find(...) gives ids that exist")
-
-
-def _stage(
-    unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]
-) -> Entity:
+def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]) -> Entity:
     """Check the entity as it would become, and stage the event that leads to it."""
     was: Body = {} if before is None else before.body
     if verb.name != "delete":
@@ -162,16 +144,16 @@ def _stage(
     return entity
 
 
-def _accepted(
-    noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity | None
-) -> tuple[Body, Body]:
+def _accepted(noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity | None) -> tuple[Body, Body]:
     """What was given, as stored values and as inputs of the verb; anything undeclared is refused."""
     accepted: Body = {}
     inputs: Body = {}
     for key, value in given.items():
         field = noun.fields.get(key)
         if field is not None:
-            accepted[key] = None if value is None else values.parse(field, _id_of(field, value), where=f"{noun.name}.{key}")
+            accepted[key] = (
+                None if value is None else values.parse(field, _id_of(field, value), where=f"{noun.name}.{key}")
+            )
         elif key in verb.inputs:
             inputs[key] = values.parse(verb.inputs[key], value, where=f"{noun.name}.{verb.name}({key})")
         elif key == "$version" and before is not None:
@@ -188,8 +170,9 @@ def _accepted(
 
 def _id_of(field: Field, value: Any) -> Any:
     """An entity given where its id is meant stands for its id."""
-    if field.type == "relation" and isinstance(value, Mapping) and "$id" in value:
-        return value["$id"]
+    if field.type == "relation" and isinstance(value, dict):
+        entity = cast("dict[str, Any]", value)
+        return entity.get("$id", entity)
     return value
 
 
@@ -210,7 +193,9 @@ def _undeclared(noun: Noun, verb: Verb, key: str) -> ValidationFailed:
     if key in META_FIELDS or key.startswith("$"):
         return ValidationFailed(f"{key} is set by Verbena and cannot be written", hint="leave it out")
     if key in noun.renamed:
-        return ValidationFailed(f"{noun.name}.{key} is called {noun.renamed[key]} now", hint=f"write {noun.renamed[key]}")
+        return ValidationFailed(
+            f"{noun.name}.{key} is called {noun.renamed[key]} now", hint=f"write {noun.renamed[key]}"
+        )
     if key in noun.inverses:
         end = noun.inverses[key]
         return ValidationFailed(
@@ -237,8 +222,12 @@ def _fill_defaults(unit: Unit, noun: Noun, after: Body) -> None:
                 after[key] = value
 
 
-def _apply_effects(unit: Unit, noun: Noun, verb: Verb, after: Body, inputs: Mapping[str, Any]) -> None:
+def _apply_effects(
+    unit: Unit, noun: Noun, verb: Verb, after: Body, given: Mapping[str, Any], inputs: Mapping[str, Any]
+) -> None:
     for key, effect in verb.effects.items():
+        if key in given:
+            continue  # whoever says when it was closed knows better than the clock
         value = effects.value_of(unit, noun, noun.fields[key], effect, after, inputs)
         if value is not None:
             after[key] = value
@@ -266,17 +255,17 @@ def _check_relations(unit: Unit, noun: Noun, was: Body, after: Body, *, all_of_t
             if found is None or found.deleted:
                 wrong = missing(target, id) if found is None else NotFound(f"{id} was deleted")
                 raise ValidationFailed(
-                    f"{noun.name}.{key}: {wrong.message}", hint=wrong.hint or f"point it at a live {target.name}", field=key
+                    f"{noun.name}.{key}: {wrong.message}",
+                    hint=wrong.hint or f"point it at a live {target.name}",
+                    field=key,
                 )
 
 
 def _claim_uniques(
     unit: Unit, noun: Noun, before: Entity | None, after: Body
 ) -> tuple[tuple[Key, ...], tuple[Key, ...]]:
-    had: set[Key] = set()
-    if before is not None and not before.deleted:
-        had = unique_keys(noun, before.body)
-    has = set() if "$deletedAt" in after else unique_keys(noun, after)
+    had = unique_keys(noun, before.body) if before is not None and not before.deleted else set[Key]()
+    has = unique_keys(noun, after) if "$deletedAt" not in after else set[Key]()
     for key in has - had:
         owner = unit.overlay.owner(key)
         if owner is not None and (before is None or owner != before.id):

@@ -64,7 +64,7 @@ def parse_query(
 ) -> Query:
     """The query of these arguments, which are some of `ARGUMENTS`; `now` is aware, `as_of` a position in the log.
 
-    With a cursor, relative times count from its `now`, and it reads at its `as_of`; another `as_of` than that is refused.
+    With a cursor, relative times count from its `now`, and it reads at its `as_of`; another `as_of` is refused.
     Raises InvalidArguments, InvalidFilter, InvalidSort, InvalidCursor, InvalidFields or InvalidInclude.
     """
     for name in arguments:
@@ -100,15 +100,15 @@ def parse_query(
 def page_sql(query: Query, source: Source) -> Sql:
     """One page and one row more, which says that there are further ones: `("$body", each sort value …, "$number")`."""
     joins = Joins("t", source)
-    keys = [_key_sql(key, joins) for key in query.sort]
+    held = [joins.column(key.path) for key in query.sort]
+    keys = [_beginning(key.path.field, column) for key, column in zip(query.sort, held, strict=True)]
     number = 't."$number"'
     down = query.sort[0].descending if query.sort else True
     where = _where(query, source)
     if query.after is not None:
-        where += " AND " + _beyond(query.sort, keys, query.after, number, down)
-    order = [
-        f"{held} {'DESC' if key.descending else 'ASC'} NULLS LAST" for key, held in zip(query.sort, keys, strict=True)
-    ]
+        where += " AND " + _beyond(query.sort, held, query.after, number, down)
+    ways = ["DESC NULLS LAST" if key.descending else "ASC NULLS LAST" for key in query.sort]
+    order = [f"{key} {way}" for key, way in zip(keys, ways, strict=True)]
     order.append(f"{number} {'DESC' if down else 'ASC'}")
     columns = columns_of(query.filter) | joins.columns | {"$body", "$number", "$deletedAt"}
     shown_columns = ", ".join(['t."$body"', *keys, number])
@@ -131,7 +131,7 @@ def count_sql(query: Query, source: Source) -> Sql:
 
 
 def among_sql(query: Query, ids: Sequence[str], source: Source) -> Sql:
-    """`("$id", "$body")` of those of `ids` that the filter is true of, in no order: what a text search found, sifted."""
+    """`("$id", "$body")` of those of `ids` that the filter finds, in no order: what a text search gave, sifted."""
     table = source.table(query.noun, columns_of(query.filter) | {"$id", "$body", "$deletedAt"})
     return (
         Sql('SELECT t."$id", t."$body" FROM ')
@@ -205,20 +205,19 @@ def _where(query: Query, source: Source) -> Sql:
     return Sql('t."$deletedAt" IS NULL AND ') + filter_sql(query.filter, alias="t", source=source)
 
 
-def _key_sql(key: SortKey, joins: Joins) -> str:
-    held = joins.column(key.path)
-    return f"left({held}, {SORTED_CHARS_MAX})" if _long(key.path.field) else held
+def _beginning(field: Field, held: str) -> str:
+    long = field.type in STRING_TYPES and not field.name.startswith("$")
+    return f"left({held}, {SORTED_CHARS_MAX})" if long else held
 
 
-def _long(field: Field) -> bool:
-    return field.type in STRING_TYPES and not field.name.startswith("$")
-
-
-def _beyond(sort: Sequence[SortKey], keys: Sequence[str], after: Sequence[Any], number: str, down: bool) -> Sql:
+def _beyond(sort: Sequence[SortKey], columns: Sequence[str], after: Sequence[Any], number: str, down: bool) -> Sql:
     """The rows that come after the given one: equal in the first so many keys, and later in the next."""
     same: list[Sql] = []
     ways: list[Sql] = []
-    for key, held, value in zip(sort, keys, after[:-1], strict=True):
+    for key, held, value in zip(sort, columns, after[:-1], strict=True):
+        if isinstance(value, str) and len(value) >= SORTED_CHARS_MAX:
+            # With anything shorter a text compares as its beginning does, and on the bare column zone maps work.
+            held = _beginning(key.path.field, held)
         # What is missing comes last, so nothing but another missing one comes after it.
         if value is not None:
             later = Sql(f"({held} {'<' if key.descending else '>'} ?", (value,)) + f" OR {held} IS NULL)"

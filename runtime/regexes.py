@@ -1,7 +1,7 @@
 """Patterns over text, answered by DuckDB's RE2 wherever they are asked, so that every reader gives the same answer.
 
-Python's own `re` backtracks: a pattern of ten characters can keep it busy for years. RE2 takes time in proportion to the
-text, whatever the pattern.
+Python's own `re` backtracks: a pattern of ten characters can keep it busy for years. RE2 takes time in proportion to
+the text, whatever the pattern.
 """
 
 import functools
@@ -11,7 +11,7 @@ import duckdb
 
 from runtime.errors import InvalidFilter
 
-# SQL for "matches anywhere in the text", and for "has the word that the pattern names", both over `{}` and one parameter.
+# SQL for "matches anywhere in the text" and "has the word that the pattern names", both over `{}` and one parameter.
 MATCHES = "regexp_matches({}, ?)"
 HAS_WORD = "regexp_matches(lower(strip_accents({})), ?)"
 

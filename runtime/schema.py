@@ -105,7 +105,7 @@ def _verb(noun: Noun, verb: Verb) -> dict[str, Any]:
 
 
 def _transitions(noun: Noun) -> dict[str, Any]:
-    """Per state field `{"initial": [...], "moves": [...]}`: where it starts (without it, anywhere), and how it moves."""
+    """Per state field `{"initial": [...], "moves": [...]}`: where it starts (without: anywhere), and how it moves."""
     shape: dict[str, Any] = {}
     for move in noun.transitions:
         of_field = shape.setdefault(move.field, {})

@@ -26,8 +26,8 @@ class SortKey:
 def parse_sort(given: object, noun: Noun, vocabulary: Vocabulary) -> tuple[SortKey, ...]:
     """The keys of `"-createdAt"`, `"a,-b"`, `"createdAt:desc"`, a list of such, or a mapping `{"a": -1, "b": "asc"}`.
 
-    Raises InvalidSort for an unknown key, naming the nearest, for lists and JSON, which have no order, for relations that
-    may lead to several entities, and for more than five keys.
+    Raises InvalidSort for an unknown key, naming the nearest, for lists and JSON, which have no order, for relations
+    that may lead to several entities, and for more than five keys.
     """
     keys = [_key(name, descending, noun, vocabulary) for name, descending in directions(given)]
     names = [(tuple(step.name for step in key.path.steps), key.path.field.name) for key in keys]

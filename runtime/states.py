@@ -23,7 +23,8 @@ def enter(noun: Noun, verb: Verb, before: Body | None, after: Body, *, by_import
                 raise _not_from_here(noun, verb, field, moves, before or {})
             if after.get(field) not in (was, target):
                 raise InvalidTransition(
-                    f"{noun.name}.{verb.name} sets {field} to {target}, not to {after[field]}", hint=f"leave {field} out"
+                    f"{noun.name}.{verb.name} sets {field} to {target}, not to {after[field]}",
+                    hint=f"leave {field} out",
                 )
             after[field] = target
         elif after.get(field) != was and not by_import:
@@ -36,8 +37,7 @@ def allowed_verbs(noun: Noun, body: Mapping[str, Any]) -> list[str]:
         {
             step.verb
             for step in noun.transitions
-            if step.verb not in ("create", "update")
-            and (step.sources is None or body.get(step.field) in step.sources)
+            if step.verb not in ("create", "update") and (step.sources is None or body.get(step.field) in step.sources)
         }
     )
 
@@ -66,7 +66,8 @@ def _led_to(moves: list[Transition], was: Any) -> str | None:
 def _move(noun: Noun, field: str, steps: list[Transition], was: Any, wanted: Any, body: Body) -> None:
     """A plain update makes only the transitions that are marked for it."""
     if wanted is not None and any(
-        step.verb == "update" and step.target == wanted and (step.sources is None or was in step.sources) for step in steps
+        step.verb == "update" and step.target == wanted and (step.sources is None or was in step.sources)
+        for step in steps
     ):
         return
     if was is None and wanted is not None and not any(step.verb == "create" for step in steps):
@@ -87,7 +88,9 @@ def _move(noun: Noun, field: str, steps: list[Transition], was: Any, wanted: Any
             field=field,
             allowed=verbs,
         )
-    reachable = sorted({step.target for step in steps if step.verb == "update" and (not step.sources or was in step.sources)})
+    reachable = sorted(
+        {step.target for step in steps if step.verb == "update" and (not step.sources or was in step.sources)}
+    )
     allowed = allowed_verbs(noun, body)
     raise InvalidTransition(
         f"{noun.name}.{field} does not lead from {was} to {wanted}",

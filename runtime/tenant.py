@@ -35,7 +35,10 @@ CATCH_UP_ROWS = 2_000
 CATCH_UP_SECONDS_MAX = 10.0
 
 # The noun of nouns: what a tenant defines is an entity, with versions, events and a history like every other.
-NOUN = declare("Noun", {"name": "string!", "declaration": "json!", "define": "Defined", "create": None, "update": None, "delete": None})
+NOUN = declare(
+    "Noun",
+    {"name": "string!", "declaration": "json!", "define": "Defined", "create": None, "update": None, "delete": None},
+)
 
 log = structlog.get_logger()
 
@@ -63,7 +66,12 @@ class Tenant:
         self.vocabulary = self._defined(options.catalogue)
         self.file.migrate({noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names})
         self.writer = Writer(
-            self.file, self.graph, clock=options.clock, salt=options.salt, on_commit=self._after_commit, step=options.step
+            self.file,
+            self.graph,
+            clock=options.clock,
+            salt=options.salt,
+            on_commit=self._after_commit,
+            step=options.step,
         )
         self.reservations = Reservations()
         self._texts_folder = folder / f"{name}.index"
@@ -87,7 +95,9 @@ class Tenant:
             raise Conflict("a noun was changed while this ran", hint="run it again")
         return self.writer.commit(unit)
 
-    def in_turn(self, caller: Caller, body: Callable[[Unit], Any], *, run: str | None = None, via: str | None = None) -> Committed:
+    def in_turn(
+        self, caller: Caller, body: Callable[[Unit], Any], *, run: str | None = None, via: str | None = None
+    ) -> Committed:
         """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
         return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body)
 
@@ -157,8 +167,8 @@ class Tenant:
         while table is not None and not self._closing.is_set():
             rows = self.file.rows(
                 Sql(
-                    f'''SELECT "$seq", "$id", "$number", "$body" FROM {table}
-                    WHERE "$seq" > ? AND "$seq" <= ? ORDER BY "$seq" LIMIT {CATCH_UP_ROWS}''',
+                    f"""SELECT "$seq", "$id", "$number", "$body" FROM {table}
+                    WHERE "$seq" > ? AND "$seq" <= ? ORDER BY "$seq" LIMIT {CATCH_UP_ROWS}""",
                     (at, until),
                 )
             )
@@ -179,7 +189,13 @@ class Tenant:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
         index = self._texts
         if index is not None and self._caught_up.is_set():  # until then, catching up finds it
-            index.add([self._indexed(change.noun, change.entity, row.seq) for change, row in logged if change.noun is not NOUN])
+            index.add(
+                [
+                    self._indexed(change.noun, change.entity, row.seq)
+                    for change, row in logged
+                    if change.noun is not NOUN
+                ]
+            )
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 

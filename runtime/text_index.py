@@ -41,6 +41,8 @@ _STATE_ID = "$state"
 _TOKENIZER = "words"
 _LONGEST_TEXT = 400_000  # characters of one row
 
+_REBUILT = "it is rebuilt when the tenant is opened again"
+
 _log = logging.getLogger(__name__)
 
 
@@ -126,15 +128,15 @@ class TextIndex:
         self._settle_later()
 
     def reached(self, seq: int) -> None:
-        """Everything up to this position has been added, also what needed no row: `seq` is at least this from now on."""
+        """Say that everything up to this position was added, also what needed no row: `seq` is now at least this."""
         with self._lock:
             self._seq = max(self._seq, seq)
 
     def search(self, words: str, *, nouns: Collection[str] | None = None, limit: int = 20) -> list[Hit]:
         """The entities with these words, best first: with all of them, or, where none has, with any of them.
 
-        The last word may be the beginning of one. Whatever else is in `words` is no syntax. Raises InvalidArguments for a text
-        that is too long, and Unavailable where the folder cannot be read.
+        The last word may be the beginning of one. Whatever else is in `words` is no syntax. Raises InvalidArguments for
+        a text that is too long, and Unavailable where the folder cannot be read.
         """
         wanted = _wanted(words)
         if not 1 <= limit <= LIMIT_MAX:
@@ -152,10 +154,27 @@ class TextIndex:
                 if hits:
                     return sorted(hits, key=lambda hit: (-hit.score, hit.id))[:limit]
         except (ValueError, OSError) as error:
-            raise Unavailable(
-                "the text index cannot be read", hint="it is rebuilt when the tenant is opened again"
-            ) from error
+            raise Unavailable("the text index cannot be read", hint=_REBUILT) from error
         return []
+
+    def count(self, words: str, *, nouns: Collection[str] | None = None) -> int:
+        """How many entities `search` would find without a limit. A row not yet written may be counted twice."""
+        wanted = _wanted(words)
+        if not wanted or (nouns is not None and not nouns):
+            return 0
+        with self._lock:
+            searcher, fresh = self._searcher, dict(self._fresh)
+        kept = frozenset(nouns) if nouns is not None else None
+        try:
+            for every in (True, False) if len(wanted) > 1 else (True,):
+                query = _query(self._schema, searcher, wanted, kept, every=every)
+                written = searcher.search(query, 1, count=True).count or 0
+                found = written + len(_fresh_hits(searcher, fresh, wanted, kept, every=every))
+                if found:
+                    return found
+        except (ValueError, OSError) as error:
+            raise Unavailable("the text index cannot be read", hint=_REBUILT) from error
+        return 0
 
     def settle(self) -> None:
         """Write what was added since the last time. Raises Unavailable where that fails; nothing is lost by it."""

@@ -6,6 +6,7 @@ import unicodedata
 # A longer run is no word that anybody types; it is a key, a hash, or an attack on the index.
 TOKEN_CHARS_MAX = 80
 
+_SIGMA = "\N{GREEK SMALL LETTER SIGMA}"
 _WORD = re.compile(r"[^\W_]+")
 
 
@@ -21,4 +22,4 @@ def fold(text: str) -> str:
     apart = unicodedata.normalize("NFD", text)
     bare = "".join(letter for letter in apart if not unicodedata.category(letter).startswith("M"))
     # Greek writes a sigma differently at the end of a word; lower() knows, and SQL's does not.
-    return unicodedata.normalize("NFC", bare.lower().replace("ς", "σ"))
+    return unicodedata.normalize("NFC", bare.lower().replace("\N{GREEK SMALL LETTER FINAL SIGMA}", _SIGMA))

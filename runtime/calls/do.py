@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from runtime import values
-from runtime.dollar import Dollar
+from runtime.calls.dollar import Dollar
 from runtime.errors import Conflict, InvalidArguments, VerbenaError, did_you_mean, from_dict
 from runtime.ids import event_id, new_id
 from runtime.sandbox.pool import Limits, Outcome, Pool
@@ -42,7 +42,9 @@ def do(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> 
     if code is not None:
         others = [name for name in arguments if name != "code"]
         if others or not isinstance(code, str):
-            raise InvalidArguments("do takes either code, a text, or action with type, id and data", hint='code="$.now()"')
+            raise InvalidArguments(
+                "do takes either code, a text, or action with type, id and data", hint='code="$.now()"'
+            )
         return _run_code(tenant, pool, caller, code, run)
     if action is None:
         raise InvalidArguments("do needs code or action", hint='code="$.Deal.count()", or action="close", type, id')
@@ -65,8 +67,11 @@ def _act(tenant: Tenant, caller: Caller, arguments: Mapping[str, Any], run: str)
 
 def _run_code(tenant: Tenant, pool: Pool, caller: Caller, code: str, run: str) -> dict[str, Any]:
     rests_on: Collection[str] = ()
+    last = Conflict("it was never tried")
     for tried in range(TRIES_MAX):
-        held = tenant.reservations.held(rests_on) if tried >= CONFLICTS_BEFORE_RESERVING else contextlib.nullcontext(run)
+        held = (
+            tenant.reservations.held(rests_on) if tried >= CONFLICTS_BEFORE_RESERVING else contextlib.nullcontext(run)
+        )
         with held as token:
             unit = tenant.unit(caller, run=run)
             outcome = pool.run(
@@ -85,7 +90,9 @@ def _run_code(tenant: Tenant, pool: Pool, caller: Caller, code: str, run: str) -
             except Conflict as conflict:
                 last = conflict
     raise Conflict(
-        f"{last.message}, {TRIES_MAX} times over", hint="it was run again by itself each time; try later", **last.details
+        f"{last.message}, {TRIES_MAX} times over",
+        hint="it was run again by itself each time; try later",
+        **last.details,
     )
 
 

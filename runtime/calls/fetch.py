@@ -70,7 +70,9 @@ def _schema(unit: Unit, name: str | None) -> dict[str, Any]:
         return schema.json_schema(vocabulary.noun(name), vocabulary)
     nouns = [vocabulary.noun(each) for each in vocabulary.names]
     return {
-        "nouns": [{"name": noun.name, "verbs": [v.name for v in noun.verbs.values() if not v.built_in]} for noun in nouns],
+        "nouns": [
+            {"name": noun.name, "verbs": [v.name for v in noun.verbs.values() if not v.built_in]} for noun in nouns
+        ],
         "hint": 'fetch(type="Schema", id="Deal") shows the fields, relations, verbs and transitions of one',
     }
 

@@ -9,7 +9,8 @@ import duckdb
 
 from runtime import event_log
 from runtime.calls.fetch import fetch
-from runtime.dollar import Dollar
+from runtime.calls import arguments
+from runtime.calls.dollar import Dollar
 from runtime.errors import InvalidArguments
 from runtime.noun import READ_VERBS
 from runtime.sandbox.limits import Limits
@@ -33,8 +34,9 @@ def events(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> list[dic
 
 def dollar(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> Any:
     """One call of `$` by a script: `{path, args, kwargs}`. A verb is a unit of its own, in the writer's turn."""
-    path, args, kwargs = given.get("path"), given.get("args", []), given.get("kwargs", {})
-    if not isinstance(path, list) or not isinstance(args, list) or not isinstance(kwargs, dict):
+    path, args = arguments.listed(given.get("path")), arguments.listed(given.get("args", []))
+    kwargs = arguments.mapping(given.get("kwargs", {}))
+    if path is None or args is None or kwargs is None:
         raise InvalidArguments("a call of $ is {path, args, kwargs}")
     if not path or not all(isinstance(part, str) for part in path):
         raise InvalidArguments("the path of a call is a list of names")
@@ -45,7 +47,13 @@ def dollar(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> Any:
 
 def doctor(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
     """What an operator looks at first: versions, the size of the log and the file, and that the sandbox answers."""
-    outcome = pool.run("1 + 1", answer=lambda path, args, kwargs: None, limits=Limits(seconds=5), now="2026-01-01T00:00:00Z", tenant=tenant.name)
+    outcome = pool.run(
+        "1 + 1",
+        answer=lambda path, args, kwargs: None,
+        limits=Limits(seconds=5),
+        now="2026-01-01T00:00:00Z",
+        tenant=tenant.name,
+    )
     return {
         "verbena": version("verbena"),
         "python": platform.python_version(),

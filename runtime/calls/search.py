@@ -47,10 +47,17 @@ def _by_words(tenant: Tenant, unit: Unit, noun: Noun | None, words: Any, argumen
     if noun is None and arguments.keys() & {"filter", "sort", "fields", "include"}:
         raise InvalidArguments("filter, sort, fields and include need a type", hint='add type="Contact"')
     nouns = None if noun is None else [noun.name]
-    hits = [(hit.noun, hit.id) for hit in tenant.texts().search(words, nouns=nouns, limit=HITS_MAX)]
-    known = unit.vocabulary.names
-    hits = find.staged_hits(unit, noun, words, [hit for hit in hits if hit[0] in known])
-    return find.ranked(unit, tenant.context, noun, words, hits, arguments)
+    index, known = tenant.texts(), unit.vocabulary.names
+    if noun is not None and arguments.get("sort"):
+        found = [(hit.noun, hit.id) for hit in index.search(words, nouns=nouns, limit=HITS_MAX)]
+        return find.sorted_hits(unit, tenant.context, noun, find.staged_hits(unit, noun, words, found), arguments)
+    part = find.window(noun, words, arguments)
+    # A filter sifts the whole ranking; without one, no more of it is read than is shown.
+    most = HITS_MAX if arguments.get("filter") else min(part.end + 1, HITS_MAX)
+    found = [(hit.noun, hit.id) for hit in index.search(words, nouns=nouns, limit=most) if hit.noun in known]
+    total = len(found) if len(found) < most else min(index.count(words, nouns=nouns), HITS_MAX + 1)
+    hits = find.staged_hits(unit, noun, words, found)
+    return find.ranked(unit, tenant.context, noun, hits, total + len(hits) - len(found), part, arguments)
 
 
 def _noun(unit: Unit, type: Any) -> Noun:

@@ -56,7 +56,7 @@ def namespace(*, dollar: Dollar, write: Callable[[str], None], now: Moment, chan
         "$": dollar,
         "__builtins__": {**_BUILTINS, "print": print_text, "__import__": import_module},
         "__name__": "do",
-        "__metaclass__": AuthorsClass,
+        "_metaclass_": AuthorsClass,
         "_getattr_": attribute_of,
         "_getitem_": item_of,
         "_getiter_": iterator_of,

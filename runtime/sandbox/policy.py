@@ -97,6 +97,9 @@ class _Policy(RestrictingNodeTransformer):
         line, offset = getattr(node, "lineno", 1), getattr(node, "col_offset", 0)
         self.refusals.append(Refusal(line=line, byte_offset=offset, message=message, hint=hint))
 
+    def _refuse_dollar(self, node: ast.AST) -> None:
+        self.refuse(node, "`$` is the tenant and cannot be given another meaning", "choose another name")
+
     def error(self, node: ast.AST, info: str) -> None:
         self.refuse(node, info.rstrip("."))
 
@@ -107,8 +110,8 @@ class _Policy(RestrictingNodeTransformer):
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
         """Every name that a program binds comes through here: variables, parameters of every kind, imports, captures."""
         if name is None or name == "_" or not (name.startswith("_") or name.endswith("__roles__")):
-            if name == "$" and not isinstance(node, (ast.FunctionDef, ast.Lambda)):
-                self.refuse(node, "`$` is the tenant and cannot be given another meaning", "choose another name")
+            if name == "$" and not isinstance(node, (ast.FunctionDef, ast.Lambda)):  # as a parameter it is welcome
+                self._refuse_dollar(node)
             return
         if allow_magic_methods and name in _METHOD_NAMES and node.col_offset != 0:
             return
@@ -195,7 +198,7 @@ class _Policy(RestrictingNodeTransformer):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if node.name == "$":
-            self.refuse(node, "`$` is the tenant and cannot be given another meaning", "choose another name")
+            self._refuse_dollar(node)
         node.returns = None
         if hasattr(node, "type_params"):
             node.type_params = []  # `def f[T]`: an annotation too
@@ -205,10 +208,16 @@ class _Policy(RestrictingNodeTransformer):
         return visited
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        visited = super().visit_ClassDef(node)
+        # Not RestrictedPython's own, which builds the class anew from text and loses its place.
+        self.check_name(node, node.name)
         if node.keywords:
-            self.refuse(node, "a class takes no keywords here", "leave them out")
-        return ast.fix_missing_locations(ast.copy_location(visited, node))
+            self.refuse(node, "a class takes no keywords here, such as metaclass", "leave them out")
+        if hasattr(node, "type_params"):
+            node.type_params = []
+        node = self.node_contents_visit(node)
+        metaclass = ast.keyword(arg="metaclass", value=ast.Name("_metaclass_", ast.Load()))
+        node.keywords = [ast.fix_missing_locations(ast.copy_location(metaclass, node))]
+        return node
 
     def visit_Return(self, node: ast.Return) -> Any:
         visited = self.node_contents_visit(node)

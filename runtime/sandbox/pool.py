@@ -22,6 +22,7 @@ Answer = Callable[[list[str], list[Any], dict[str, Any]], Any]
 KILL_GRACE_SECONDS = 0.25  # after the soft deadline, which names the line, the worker is killed
 CALLS_REFUSED_MAX = 16  # calls past the limit are refused this often; then the code does not listen, and ends
 INTERNAL_CALLS_MAX = 256  # questions of the worker itself (`$describe`: one a noun), which are not counted as calls
+_PARTS = frozenset({"code", "message", "hint", "details", "self"})  # no detail may pass for a part of the error itself
 _SIGSEGV, _SIGKILL, _SIGXCPU = 11, 9, 24
 
 _log = structlog.get_logger(__name__)
@@ -235,7 +236,8 @@ def _told(fault: Fault | None) -> dict[str, Any] | None:
     if fault is None:
         return None
     code = fault.code if fault.code in BY_CODE else "execution_error"
-    return _error(code, fault.message, fault.hint, fault.details)
+    details = {name: value for name, value in fault.details.items() if name not in _PARTS}
+    return _error(code, fault.message, fault.hint, details)
 
 
 def _too_slow(limits: Limits) -> dict[str, Any]:

@@ -43,6 +43,8 @@ def parse(text: str, filename: str = "<do>") -> Source:
     try:
         tree = ast.parse(python, filename)
     except SyntaxError as error:
+        if error.lineno is None:  # null bytes have no place
+            raise SyntaxError(error.msg, (filename, 1, 1, None)) from error
         if dollars:
             _speak_of_dollars(error, stand_in)
         raise

@@ -4,7 +4,7 @@ import contextlib
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Iterator
+from collections.abc import Generator
 
 WAITING_MAX = 256  # of one tenant; beyond it a caller is refused at once
 
@@ -26,13 +26,19 @@ class Turns:
         self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()  # the tenant whose turn is next first
 
     @contextlib.contextmanager
-    def turn(self, tenant: str, wait_seconds: float) -> Iterator[None]:
+    def turn(self, tenant: str, wait_seconds: float) -> Generator[None]:
         """Holds a place for the block. Raises `QueueFull` or `WaitedTooLong`."""
         self._take(tenant, wait_seconds)
         try:
             yield
         finally:
             self._give_back()
+
+    @property
+    def waiting(self) -> int:
+        """How many callers wait now."""
+        with self._lock:
+            return sum(map(len, self._waiting.values()))
 
     def _take(self, tenant: str, wait_seconds: float) -> None:
         with self._lock:

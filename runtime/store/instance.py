@@ -118,13 +118,14 @@ def _literal(path: Path) -> str:
 
 def _cannot_open(path: Path, error: duckdb.Error) -> Unavailable:
     said = str(error).split("\n")[0][:300]
-    if "lock" in said.lower():
+    if "set lock on file" in said.lower() or "conflicting lock" in said.lower():
         return Unavailable(
             f"{path.name} is open in another process", hint="end that process, or use the same data folder through it"
         )
     if "newer" in said.lower() or "version" in said.lower():
         return Unavailable(
-            f"{path.name} was written by a newer version and was left as it is", hint="update verbena, then open it again"
+            f"{path.name} was written by a newer version and was left as it is",
+            hint="update verbena, then open it again",
         )
     return Unavailable(
         f"{path.name} cannot be read as a tenant's file and was left as it is: {said}",

@@ -1,9 +1,10 @@
 """One tenant's file: what is appended to it in a transaction, and the few ways in which it is read."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 
@@ -39,7 +40,7 @@ class EventRow:
     leaf: bytes
 
 
-EVENT_COLUMNS = "seq, \"at\", type, verb, event, entity, version, actor, cause, run, via, payload, salt, leaf"
+EVENT_COLUMNS = 'seq, "at", type, verb, event, entity, version, actor, cause, run, via, payload, salt, leaf'
 
 
 @dataclass(slots=True)
@@ -111,7 +112,9 @@ class TenantFile:
     def events(self, where: Sql, *, limit: int, newest_first: bool = False) -> list[EventRow]:
         """Rows of the log that fulfil a condition over its columns, in the order of `seq`."""
         order = "DESC" if newest_first else "ASC"
-        sql = f"SELECT {EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
+        sql = (
+            f"SELECT {EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
+        )
         return [EventRow(*row) for row in self.rows(sql)]
 
     def head(self) -> tuple[int, Any]:
@@ -185,7 +188,7 @@ class TenantFile:
         rows: list[Any],
         columns: list[str] | None = None,
         *,
-        action: str = "insert",
+        action: Literal["insert", "update", "delete"] = "insert",
         key: list[str] | None = None,
     ) -> None:
         if rows:
@@ -214,9 +217,12 @@ class TenantFile:
 
     def _check_format(self) -> None:
         cursor = self.instance.cursor()
-        tables = {row[0] for row in cursor.execute(
-            "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_unquoted(self.catalog)]
-        ).fetchall()}
+        tables = {
+            row[0]
+            for row in cursor.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_unquoted(self.catalog)]
+            ).fetchall()
+        }
         if not tables:
             for statement in schema.TABLES:
                 cursor.execute(statement.format(catalog=self.catalog))
@@ -247,10 +253,8 @@ class TenantFile:
 
 
 def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
-    try:
+    with contextlib.suppress(duckdb.Error):  # a failed COMMIT has already ended the transaction
         cursor.execute("ROLLBACK")
-    except duckdb.Error:
-        pass  # a failed COMMIT has already ended the transaction
 
 
 def _unquoted(catalog: str) -> str:

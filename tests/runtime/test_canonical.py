@@ -14,7 +14,7 @@ from runtime.errors import ValidationFailed
 
 TEXT = st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=12)
 # Characters on both sides of the surrogates, where the order of UTF-8 is not the order of UTF-16.
-EDGES = st.text(alphabet="ab\x00\x1f\"\\/\u007f\u2028\ue000\ufb33\uffff\U00010000\U0001f600", max_size=4)
+EDGES = st.text(alphabet='ab\x00\x1f"\\/\u007f\u2028\ue000\ufb33\uffff\U00010000\U0001f600', max_size=4)
 NUMBERS = st.integers(-INT_MAX, INT_MAX) | st.floats(allow_nan=False, allow_infinity=False)
 PLAIN = st.recursive(
     st.none() | st.booleans() | NUMBERS | TEXT | EDGES,

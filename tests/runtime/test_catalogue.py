@@ -192,7 +192,8 @@ def _documented() -> Iterator[tuple[str, str, str]]:
         cells = [cell.strip() for cell in line.split(" | ")]
         noun = re.match(r"\| \*\*(\w+)\*\*", line)
         if noun and len(cells) == 5:
-            yield from ((noun[1], kind, cell) for kind, cell in zip(("scalar", "enum", "relation", "verb"), cells[1:]))  # noqa: B905
+            kinds = ("scalar", "enum", "relation", "verb")
+            yield from ((noun[1], kind, cell) for kind, cell in zip(kinds, cells[1:], strict=True))
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="needs the folder `shared` beside the checkout")

@@ -339,6 +339,7 @@ def test_wrong_parts_are_named_with_what_would_be_right(parts: dict[str, Any], m
         ({"name": "Thing", "keys": {}, "transitions": {"a": [5]}}, "must be text or a list of texts"),
         ({"name": "Thing", "keys": {}, "effects": {"go": "now()"}}, "Thing.effects.go must be a mapping"),
         ({"name": "Thing", "keys": {}, "renamed": {"a": None}}, "Thing.renamed.a must be text"),
+        ({"name": "Thing", "keys": {}, "order": "a"}, "Thing.order must be a list of keys"),
     ],
 )
 def test_data_of_the_wrong_shape_is_no_noun(data: dict[str, Any], message: str) -> None:
@@ -365,7 +366,9 @@ VALUES = st.one_of(
 def test_a_noun_comes_back_from_its_declaration_through_json(keys: dict[str, str | None]) -> None:
     noun = declare("Thing", {**keys, "zip": "Zipped"}, inputs={"zip": {"level": "int = 3"}}, renamed={})
     assert from_data(noun.declaration) == noun
-    assert from_data(msgspec.json.decode(canonical(noun.declaration))) == noun
+    stored = from_data(msgspec.json.decode(canonical(noun.declaration)))
+    assert stored == noun
+    assert [*stored.fields, *stored.inverses] == [*noun.fields, *noun.inverses]
 
 
 @settings(max_examples=300, deadline=None)

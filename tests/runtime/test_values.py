@@ -168,7 +168,7 @@ def test_a_decimal_keeps_its_value_and_has_one_form(number: Decimal) -> None:
     assert values.parse(MONEY, stored, where="x") == stored
 
 
-EVERY_TYPE = [
+EVERY_TYPE: list[tuple[Field, Any]] = [
     (field("string"), "a"),
     (field("number"), 1),
     (field("float"), 1.5),

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from runtime.client import BASE_URL, IDLE_SECONDS, Connection
 from runtime.errors import InvalidArguments
@@ -116,7 +116,7 @@ def connect(
 
 def _record(value: Any) -> Any:
     if isinstance(value, dict):
-        return Record({key: _record(each) for key, each in value.items()})
+        return Record({key: _record(each) for key, each in cast("dict[str, Any]", value).items()})
     if isinstance(value, list):
-        return [_record(each) for each in value]
+        return [_record(each) for each in cast("list[Any]", value)]
     return value

@@ -3,27 +3,24 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from runtime import event_log, find, perform, schema, values
 from runtime import entity as entities
+from runtime import event_log, find, perform, schema, values
+from runtime.calls import arguments
 from runtime.calls.fetch import fetch
 from runtime.calls.search import search
 from runtime.declaration import from_data
-from runtime.entity import Entity
+from runtime.entity import Entity, missing
 from runtime.errors import (
     InvalidArguments,
-    InvalidId,
     InvalidType,
     LimitExceeded,
     PermissionDenied,
     did_you_mean,
 )
-from runtime.ids import prefix_of
 from runtime.noun import READ_VERBS, Noun, Verb
 from runtime.tenant import NOUN, Tenant
 from runtime.unit import Change, Unit
 
-# What stands in `find` beside the fields of the noun.
-FIND_OPTIONS = ("filter", "query", "sort", "limit", "cursor", "fields", "include", "total")
 BATCH_MAX = 1_000
 
 
@@ -38,24 +35,24 @@ class Dollar:
         """Answer `$.a.b(*args, **kwargs)` with plain JSON values; raises a VerbenaError that says what would be right."""
         match path:
             case ["$describe"]:
-                return self._describe(*_exactly(1, args, "$describe(type)"))
+                return self._describe(*arguments.exactly(1, args, "$describe(type)"))
             case ["now"]:
                 return values.format_datetime(self._unit.now)
             case ["progress"]:
                 return None
             case ["search"]:
-                return search(self._tenant, self._unit, _one_mapping(args, kwargs))
+                return search(self._tenant, self._unit, arguments.one_mapping(args, kwargs))
             case ["fetch"]:
-                return fetch(self._tenant, self._unit, _fetch_arguments(args, kwargs))
+                return fetch(self._tenant, self._unit, arguments.of_fetch(args, kwargs))
             case ["events", "list"]:
-                return event_log.list_events(self._tenant.file, _one_mapping(args, kwargs))
+                return event_log.list_events(self._tenant.file, arguments.one_mapping(args, kwargs))
             case ["nouns"] | ["nouns", "list"]:
                 return [self._summary(self._unit.vocabulary.noun(name)) for name in self._unit.vocabulary.names]
             case ["nouns", "get"]:
-                (name,) = _exactly(1, args, "$.nouns.get(name)")
+                (name,) = arguments.exactly(1, args, "$.nouns.get(name)")
                 return schema.json_schema(self._unit.vocabulary.noun(name), self._unit.vocabulary)
             case ["define"]:
-                return self._define(_one_mapping(args, kwargs))
+                return self._define(arguments.one_mapping(args, kwargs))
             case [name, word]:
                 return self._noun_call(self._noun(name), word, list(args), dict(kwargs))
             case [name]:
@@ -75,28 +72,36 @@ class Dollar:
                     raise InvalidArguments("create makes the $id itself", hint=f"$.{noun.name}.create({{…}})")
                 return perform.perform(unit, noun, verb, None, data)
             case "delete":
-                return perform.delete(unit, noun, verb, _needed(noun, verb, id))
+                return perform.delete(unit, noun, verb, arguments.needed_id(noun, verb, id))
             case "restore":
-                return perform.restore(unit, noun, verb, _needed(noun, verb, id))
+                return perform.restore(unit, noun, verb, arguments.needed_id(noun, verb, id))
             case "rollback":
                 version = data.get("version")
                 if type(version) is not int:
                     raise InvalidArguments("which version?", hint=f"$.{noun.name}.rollback(id, 2)")
-                return perform.rollback(unit, noun, verb, _needed(noun, verb, id), version, self._tenant.earlier)
+                return perform.rollback(
+                    unit, noun, verb, arguments.needed_id(noun, verb, id), version, self._tenant.earlier
+                )
             case "upsert":
                 return self._upsert(noun, data)
             case _:
-                return perform.perform(unit, noun, verb, _needed(noun, verb, id), data)
+                return perform.perform(unit, noun, verb, arguments.needed_id(noun, verb, id), data)
 
     def batch(self, items: Any) -> list[dict[str, Any]]:
         """Carry out `[{action, type, id, data}, …]` in order, all in this unit; the entities as they were left."""
-        if not isinstance(items, list) or not items:
-            raise InvalidArguments("batch takes a list", hint='data=[{"action": "create", "type": "Deal", "data": {…}}]')
-        if len(items) > BATCH_MAX:
-            raise LimitExceeded(f"a batch has at most {BATCH_MAX} items, not {len(items)}", hint="send several batches")
+        listed = arguments.listed(items)
+        if not listed:
+            raise InvalidArguments(
+                "batch takes a list", hint='data=[{"action": "create", "type": "Deal", "data": {…}}]'
+            )
+        if len(listed) > BATCH_MAX:
+            raise LimitExceeded(
+                f"a batch has at most {BATCH_MAX} items, not {len(listed)}", hint="send several batches"
+            )
         done: list[dict[str, Any]] = []
-        for place, item in enumerate(items):
-            if not isinstance(item, Mapping) or not item.keys() <= {"action", "type", "id", "data"}:
+        for place, each in enumerate(listed):
+            item = arguments.mapping(each)
+            if item is None or not item.keys() <= {"action", "type", "id", "data"}:
                 raise InvalidArguments(f"item {place} is not {{action, type, id, data}}")
             done.append(self.act(item.get("action"), item.get("type"), item.get("id"), item.get("data")))
         return done
@@ -107,12 +112,12 @@ class Dollar:
             raise InvalidArguments("an action needs action and type", hint='action="close", type="Deal", id="deal_…"')
         noun = self._noun(type)
         verb = self._verb(noun, action)
-        given = {} if data is None else data
-        if not isinstance(given, Mapping):
+        given = {} if data is None else arguments.mapping(data)
+        if given is None:
             raise InvalidArguments("data is a mapping of fields", hint='data={"name": "Acme"}')
         if id is None and verb.name not in ("create", "upsert"):
             id, given = given.get("$id"), {key: value for key, value in given.items() if key != "$id"}
-        return self.shown(self.verb(noun, verb, _id(noun, id), given))
+        return self.shown(self.verb(noun, verb, arguments.id_of(noun, id), given))
 
     def shown(self, entity: Entity, fields: Sequence[str] | None = None) -> dict[str, Any]:
         """An entity as a caller gets it, links to deleted entities read as empty."""
@@ -127,44 +132,45 @@ class Dollar:
             return getattr(self, f"_{word}")(noun, args, kwargs)
         verb, form = self._unit.vocabulary.verb(noun, word)
         if form == "by":
-            (id,) = _exactly(1, args, f"$.{noun.name}.{word}(id)")
-            return event_log.done_by(self._tenant.file, _needed(noun, verb, _id(noun, id)), verb.name)
-        given_function = bool(args) and isinstance(args[-1], Mapping) and "$function" in args[-1]
-        if given_function or form in ("gerund", "past"):
+            (id,) = arguments.exactly(1, args, f"$.{noun.name}.{word}(id)")
+            return event_log.done_by(
+                self._tenant.file, arguments.needed_id(noun, verb, arguments.id_of(noun, id)), verb.name
+            )
+        if (args and "$function" in (arguments.mapping(args[-1]) or {})) or form in ("gerund", "past"):
             raise InvalidType(
                 f"$.{noun.name}.{word} registers a handler, and this version stores none",
                 hint=f"$.{noun.name}.{verb.name}(id) performs the verb",
             )
         if verb.name == "rollback" and len(args) == 2:
-            return self.shown(self.verb(noun, verb, _id(noun, args[0]), {"version": args[1], **kwargs}))
-        id, data = _entity_call(noun, verb, args, kwargs)
+            return self.shown(self.verb(noun, verb, arguments.id_of(noun, args[0]), {"version": args[1], **kwargs}))
+        id, data = arguments.of_verb(noun, verb, args, kwargs)
         return self.shown(self.verb(noun, verb, id, data))
 
     def _get(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        id, options = _id_and_options(noun, "get", args, kwargs, ("include", "fields"))
+        id, options = arguments.id_and_options(noun, "get", args, kwargs, ("include", "fields"))
         return find.entity(self._unit, self._tenant.context, noun, id, options)
 
     def _find(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        return self._page(noun, _find_arguments(noun, args, kwargs))
+        return self._page(noun, arguments.of_find(noun, args, kwargs))
 
     def _findOne(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        found = self._page(noun, {**_find_arguments(noun, args, kwargs), "limit": 1})
+        found = self._page(noun, {**arguments.of_find(noun, args, kwargs), "limit": 1})
         return found[0] if found else None
 
     def _count(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> int:
-        given = _find_arguments(noun, args, kwargs)
+        given = arguments.of_find(noun, args, kwargs)
         unit = self._unit
         return find.count(unit.overlay, unit.vocabulary, noun, given.get("filter", {}), unit.now)
 
     def _aggregate(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
         unit = self._unit
-        return find.aggregate(unit.overlay, unit.vocabulary, noun, _aggregate_arguments(args, kwargs), unit.now)
+        return find.aggregate(unit.overlay, unit.vocabulary, noun, arguments.of_aggregate(args, kwargs), unit.now)
 
     def _history(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        id, _ = _id_and_options(noun, "history", args, kwargs, ())
+        id, _ = arguments.id_and_options(noun, "history", args, kwargs, ())
         found = self._unit.read(noun, id)
         if found is None:
-            raise perform.missing(noun, id)
+            raise missing(noun, id)
         return event_log.history(self._tenant.file, id)
 
     def _page(self, noun: Noun, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -175,11 +181,11 @@ class Dollar:
 
     def _upsert(self, noun: Noun, data: Mapping[str, Any]) -> Entity:
         """Update the one entity whose `by` field has the value in `data`, or create it."""
-        if set(data) <= {"by", "data"} and isinstance(data.get("data"), Mapping):
-            by, given = data.get("by"), dict(data["data"])
-        else:
-            by, given = None, dict(data)
-        by = by or next((key for key, field in noun.fields.items() if field.unique and given.get(key) is not None), None)
+        inner = arguments.mapping(data.get("data")) if set(data) <= {"by", "data"} else None
+        by, given = (data.get("by"), inner) if inner is not None else (None, dict(data))
+        by = by or next(
+            (key for key, field in noun.fields.items() if field.unique and given.get(key) is not None), None
+        )
         if not isinstance(by, str) or by not in noun.fields:
             unique = [key for key, field in noun.fields.items() if field.unique]
             hint = did_you_mean(str(by), noun.fields) if by else f'by="{(unique or list(noun.fields))[0]}"'
@@ -242,116 +248,3 @@ class Dollar:
         unit.stage(Change(noun=NOUN, verb=NOUN.verbs["define"], entity=entity, input={}, changed={}))
         unit.vocabulary = vocabulary
         return schema.json_schema(noun, vocabulary)
-
-
-def _exactly(count: int, args: Sequence[Any], form: str) -> Sequence[Any]:
-    if len(args) != count:
-        raise InvalidArguments(f"{form} takes {count} argument{'s' if count > 1 else ''}, not {len(args)}", hint=form)
-    return args
-
-
-def _one_mapping(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords, or one mapping, or both."""
-    if len(args) > 1 or (args and not isinstance(args[0], Mapping)):
-        raise InvalidArguments("that takes keywords or one mapping", hint='for example type="Deal"')
-    return {**(args[0] if args else {}), **kwargs}
-
-
-def _fetch_arguments(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    if args and all(isinstance(arg, str) for arg in args) and len(args) <= 2:
-        return {**dict(zip(("id",) if len(args) == 1 else ("type", "id"), args, strict=True)), **kwargs}
-    return _one_mapping(args, kwargs)
-
-
-def _id(noun: Noun, value: Any) -> str | None:
-    if isinstance(value, Mapping) and isinstance(value.get("$id"), str):
-        return value["$id"]
-    if value is None or isinstance(value, str):
-        return value
-    raise InvalidId(f"the id of a {noun.name} is a text, not {value!r:.80}", hint=f"such as {noun.key}_fX9bL5nRdK")
-
-
-def _needed(noun: Noun, verb: Verb, id: str | None) -> str:
-    if not id:
-        raise InvalidId(f"{noun.name}.{verb.name} needs an id", hint=f"$.{noun.name}.{verb.name}({noun.key}.id)")
-    if prefix_of(id) != noun.key:
-        raise perform.missing(noun, id)
-    return id
-
-
-def _entity_call(noun: Noun, verb: Verb, args: list[Any], kwargs: dict[str, Any]) -> tuple[str | None, dict[str, Any]]:
-    """`verb(id)`, `verb(id, data)`, `verb({"$id": id, …})` and keywords all mean the same call."""
-    data: dict[str, Any] = {}
-    id: str | None = None
-    rest = list(args)
-    if verb.name not in ("create", "upsert") and rest:
-        first = rest.pop(0)
-        id = _id(noun, first)
-        if isinstance(first, Mapping):
-            entity = "$type" in first
-            data |= {} if entity else {key: value for key, value in first.items() if key != "$id"}
-    if rest and isinstance(rest[0], Mapping):
-        data |= rest.pop(0)
-    if rest:
-        form = f"$.{noun.name}.{verb.name}({'' if verb.name in ('create', 'upsert') else 'id, '}{{…}})"
-        raise InvalidArguments(f"{verb.name} does not take {rest[0]!r:.80} there", hint=form)
-    if verb.name == "upsert" and isinstance(kwargs.get("by"), str):
-        return None, {"by": kwargs.pop("by"), "data": {**data, **kwargs}}
-    data |= kwargs
-    if id is None and verb.name not in ("create", "upsert"):
-        id = _id(noun, data.pop("$id", None) or data.pop("id", None))
-    return id, data
-
-
-def _id_and_options(
-    noun: Noun, word: str, args: list[Any], kwargs: dict[str, Any], known: Sequence[str]
-) -> tuple[str, dict[str, Any]]:
-    options = dict(kwargs)
-    rest = list(args)
-    given = rest.pop(0) if rest else options.pop("id", options.pop("$id", None))
-    if rest and isinstance(rest[0], Mapping):
-        options |= rest.pop(0)
-    unknown = next((key for key in options if key not in known), None)
-    if unknown is not None or rest:
-        what = unknown if unknown is not None else f"{rest[0]!r:.80}"
-        raise InvalidArguments(f"{word} does not take {what}", hint=did_you_mean(str(what), known))
-    id = _id(noun, given)
-    if not id:
-        raise InvalidId(f"{noun.name}.{word} needs an id", hint=f'$.{noun.name}.{word}("{noun.key}_…")')
-    return id, options
-
-
-def _find_arguments(noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """`find(stage="Lead", limit=5)`, `find({"stage": "Lead"}, limit=5)` and `find(filter={…})` as search arguments."""
-    options = {key: value for key, value in kwargs.items() if key in FIND_OPTIONS}
-    filters: list[Any] = [{key: value for key, value in kwargs.items() if key not in FIND_OPTIONS}]
-    if args:
-        first = args[0]
-        if isinstance(first, Mapping):
-            if "filter" in first and set(first) <= set(FIND_OPTIONS):
-                options = {**first, **options}
-            else:
-                filters.append(dict(first))
-        elif first is not None:
-            raise InvalidArguments(
-                f"find takes a filter, not {first!r:.80}", hint=f'$.{noun.name}.find(…field="value"…), or .get(id) by id'
-            )
-        for more in args[1:]:
-            if not isinstance(more, Mapping) or not set(more) <= set(FIND_OPTIONS):
-                raise InvalidArguments("behind the filter come options", hint=f"one of {', '.join(FIND_OPTIONS)}")
-            options = {**more, **options}
-    if "filter" in options:
-        filters.append(options.pop("filter"))
-    parts = [part for part in filters if part]
-    if parts:
-        options["filter"] = parts[0] if len(parts) == 1 else {"$and": parts}
-    return options
-
-
-def _aggregate_arguments(args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    given = dict(kwargs)
-    if args and isinstance(args[0], Mapping) and len(args) == 1:
-        return {**args[0], **given}
-    return {**dict(zip(("groupBy", "measures"), args, strict=False)), **given}
-
-
