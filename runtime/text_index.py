@@ -11,7 +11,7 @@ import threading
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import tantivy
 
@@ -168,7 +168,8 @@ class TextIndex:
         try:
             for every in (True, False) if len(wanted) > 1 else (True,):
                 query = _query(self._schema, searcher, wanted, kept, every=every)
-                written = searcher.search(query, 1, count=True).count or 0
+                # tantivy's type stubs leave out `count`.
+                written = cast(Any, searcher.search(query, 1, count=True)).count or 0
                 found = written + len(_fresh_hits(searcher, fresh, wanted, kept, every=every))
                 if found:
                     return found

@@ -43,12 +43,13 @@ ATTRIBUTES: Mapping[type, frozenset[str]] = types.MappingProxyType(
             kind: _public(kind)
             for kind in (
                 *(list, dict, set, frozenset, tuple, int, float, complex, bool, bytes, range, slice, type(None)),
-                *(type({}.keys()), type({}.values()), type({}.items()), property),
+                *(type({}.keys()), type({}.values()), type({}.items())),
                 *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone, Moment),
                 *(collections.Counter, collections.deque, collections.defaultdict, collections.OrderedDict),
                 *(decimal.Decimal, uuid.UUID, re.Pattern, re.Match),
             )
         },
+        property: frozenset({"getter", "setter", "deleter"}),
         str: _public(str, but=("format", "format_map")),
         type(hashlib.sha256()): frozenset({"hexdigest", "digest", "update"}),
     }
@@ -135,7 +136,9 @@ def modules(*, now: Moment, chance: random.Random, clock: type, calendar: type) 
         "time": {"time": now.timestamp},
         "typing": {
             **{"Any": object, "Dict": dict, "List": list, "Set": set, "Tuple": tuple},
-            **dict.fromkeys(["Callable", "Iterable", "Iterator", "Literal", "Mapping", "Optional", "Sequence", "Union"], anything),
+            **dict.fromkeys(
+                ["Callable", "Iterable", "Iterator", "Literal", "Mapping", "Optional", "Sequence", "Union"], anything
+            ),
         },
         "uuid": {
             "UUID": uuid.UUID,

@@ -6,7 +6,7 @@ import random
 import signal
 import sys
 from collections.abc import Mapping
-from types import FrameType, FunctionType
+from types import FrameType, FunctionType, TracebackType
 from typing import Any, NoReturn
 
 from runtime.sandbox import faults, walls
@@ -46,6 +46,7 @@ class Run:
         self.output = Output()
         self.seconds = self.job["deadline_ms"] / 1000 if hasattr(signal, "setitimer") else 0.0
         self.source: Source | None = None
+        self.returned: TracebackType | None = None  # where the program left with `return`
 
     def perform(self) -> None:
         """Runs the code within its bounds and sends how it ended."""
@@ -85,6 +86,7 @@ class Run:
         try:
             exec(program, names)  # the author's code, behind its guards: what this process is for
         except Return as returned:
+            self.returned = returned.__traceback__
             return returned.value
         return names.get(RESULT, names.get("result"))
 
@@ -103,7 +105,7 @@ class Run:
     def _failed(self, error: BaseException) -> bytes:
         try:
             walls.free_reserve()
-            shape = faults.shape(error, self.source, self.job["code"], self.job["filename"])
+            shape = faults.shape(error, self.source, self.job["code"], self.job["filename"], self.returned)
             error.__traceback__ = None  # its frames hold whatever filled the memory
             return encoded({"t": "done", "ok": None, "error": shape, "out": self.output.text()}, what="the error")
         except BaseException:

@@ -1,8 +1,10 @@
 """How a failed program is told: `{code, message, hint, details: {type, line, column, source}}`, in the author's terms."""
 
+import ast
 from types import FrameType, TracebackType
 from typing import Any
 
+from runtime.sandbox.guards import text_of
 from runtime.sandbox.hints import hint_for, hint_for_syntax
 from runtime.sandbox.plain import NotPlain
 from runtime.sandbox.policy import NotAllowed
@@ -16,14 +18,25 @@ REFUSALS_MAX = 5  # told at once; the rest would scroll the first away
 Shape = dict[str, Any]
 
 
-def shape(error: BaseException, source: Source | None, code: str, filename: str) -> Shape:
-    """The error as callers get it. Only places in the program are told, never places of ours."""
-    source = source or Source(tree=None, text=code, python=code)  # pyright: ignore[reportArgumentType]
+def shape(
+    error: BaseException, source: Source | None, code: str, filename: str, returned: TracebackType | None = None
+) -> Shape:
+    """The error as callers get it. Only places in the program are told, never places of ours.
+
+    `source` is None where the code could not be parsed. `returned` is where it left with `return`: the place of a result
+    that cannot be sent.
+    """
+    source = source or Source(tree=ast.Module(body=[], type_ignores=[]), text=code, python=code)
     if isinstance(error, NotAllowed):
         return _refused(error, source)
     if isinstance(error, SyntaxError) and error.filename == filename:
         return _misspelt(error, source)
     line, column = _place(error.__traceback__, source, filename)
+    if line is None:
+        line, column = _place(returned, source, filename)
+    if line is None and isinstance(error, (NotPlain, DollarError)) and source.tree.body:
+        last = source.tree.body[-1]
+        line, column = last.lineno, source.column(last.lineno, last.col_offset)
     if isinstance(error, DollarError):
         return _answered(error, line, column, source)
     if isinstance(error, MemoryError):
@@ -68,7 +81,7 @@ def deadline(seconds: float, frame: FrameType | None, source: Source | None, fil
 def message_of(error: BaseException) -> str:
     """The text of an exception, whatever its class does when asked for it."""
     try:
-        text = str(error)
+        text = text_of(error)
     except Exception:
         text = ""
     if isinstance(error, KeyError) and error.args and type(error.args[0]) is str:

@@ -139,7 +139,7 @@ def _attribute(value: Any, name: str) -> Any:
             return getattr(value, name)
         raise AttributeError(f"class {value.__name__} has no {name!r}")
     if isinstance(value, BaseException) and name in EXCEPTION_ATTRIBUTES:
-        return text_of(value) if name == "message" and not hasattr(value, "message") else getattr(value, name, None)
+        return _of_exception(value, name)
     if isinstance(value, type):
         real = value.stands_for if isinstance(value, _StandIn) else value
         if name in CLASS_ATTRIBUTES.get(real, ()):
@@ -153,6 +153,14 @@ def _has_attribute(value: Any, name: str) -> bool:
 
 
 _RAISE_NOT = object()
+
+
+def _of_exception(error: BaseException, name: str) -> Any:
+    if name == "message" and not hasattr(error, "message"):
+        return text_of(error)
+    if name == "args":  # CPython writes the repr of what was not found into them
+        return tuple(_without_addresses(part) if type(part) is str else part for part in error.args)
+    return getattr(error, name, None)
 
 
 def _set_attribute(value: Any, name: str, item: Any) -> None:

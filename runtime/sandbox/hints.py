@@ -3,7 +3,6 @@
 import ast
 import difflib
 import re
-from typing import Any
 
 from runtime.errors import nearest
 from runtime.sandbox.allowed import MODULE_NAMES
@@ -79,8 +78,7 @@ def _for_import(name: str) -> str:
 def _names_of(source: Source) -> set[str]:
     """The names that the program itself gives."""
     names: set[str] = set()
-    tree: Any = source.tree
-    for node in ast.walk(tree) if tree is not None else ():
+    for node in ast.walk(source.tree):
         if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
             names.add(node.id)
         elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
@@ -173,7 +171,35 @@ _ELSEWHERE = {
     **{"this": "there is no `this`; a handler gets the entity as its first argument"},
 }
 _OUTSIDE_MODULES = frozenset(
-    ["os", "sys", "io", "pathlib", "subprocess", "socket", "shutil", "tempfile", "requests", "httpx", "urllib", "urllib3", "aiohttp", "http", "smtplib", "sqlite3", "ssl", "glob", "threading", "multiprocessing", "concurrent", "ctypes", "pickle", "importlib", "builtins", "inspect", "logging"]
+    [
+        "os",
+        "sys",
+        "io",
+        "pathlib",
+        "subprocess",
+        "socket",
+        "shutil",
+        "tempfile",
+        "requests",
+        "httpx",
+        "urllib",
+        "urllib3",
+        "aiohttp",
+        "http",
+        "smtplib",
+        "sqlite3",
+        "ssl",
+        "glob",
+        "threading",
+        "multiprocessing",
+        "concurrent",
+        "ctypes",
+        "pickle",
+        "importlib",
+        "builtins",
+        "inspect",
+        "logging",
+    ]
 )
 _MODULES_INSTEAD = {
     "dataclasses": "use a dict, or a class with an __init__",

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.sandbox.frames import FRAME_BYTES_MAX
+from runtime.sandbox.guards import text_of
 from runtime.sandbox.moment import Moment
 from runtime.sandbox.proxy import Dollar, DollarError, Path
 
@@ -124,7 +125,7 @@ class _Plain:
         if isinstance(value, uuid.UUID):
             return str(value)
         if isinstance(value, Exception):
-            return str(value)
+            return text_of(value)
         if isinstance(value, int):  # a flag of `re`
             return int(value)
         if isinstance(value, types.FunctionType) and self.function is not None:

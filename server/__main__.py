@@ -1,0 +1,5 @@
+"""`python -m server` is `verbena`."""
+
+from server.cli import main
+
+main()

@@ -1,0 +1,269 @@
+"""Every command of `verbena`: tables for people, `--json` for programs, refusals on standard error."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from runtime.client import Connection, is_owned
+from runtime.errors import InvalidArguments, LimitExceeded, Unavailable, VerbenaError
+from server.cli import install, print_out
+from server.faults import EXIT_REFUSED, EXIT_USAGE, in_words
+from server.mcp import DO, FETCH, SEARCH
+from server.mcp.tool import Tool
+from server.settings import Settings, read
+from server.version import VERSION
+
+CODE_BYTES_MAX = 4 * 1024 * 1024  # read from a file or standard input; the engine's own bound is lower
+PATH_CHARS_MAX = 1024
+
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose business; else VERBENA_TENANT, else default.")]
+Data = Annotated[str, typer.Option("--data", help="Folder of the tenants; else VERBENA_DATA, else a per-user folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output, for programs.")]
+
+app = typer.Typer(
+    name="verbena",
+    help="A business for agents to work on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(install.app, name="install")
+
+
+@app.command()
+def mcp(tenant: Tenant = "", data: Data = "") -> None:
+    """Serve the tools over standard input and output, for an MCP client that starts this."""
+    from server.cli.stdio import run
+
+    run(data=data, tenant=tenant)
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port; 0 takes any free one.", min=0, max=65_535)] = 4747,
+    demo: Annotated[bool, typer.Option("--demo", help="Serve the tenant demo, filled with a small business.")] = False,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Listen where others can reach it. Nobody is asked who they are!")
+    ] = False,
+    tenant: Tenant = "",
+    data: Data = "",
+) -> None:
+    """Serve the tools over HTTP at /mcp, with /livez beside it."""
+    from server.cli.serve import run
+
+    with _refusals():
+        settings = _settings("demo" if demo else tenant, data)
+        run(settings, host=host, port=port, demo=demo, allow_remote=allow_remote)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="Words to look for.")] = "",
+    noun: Annotated[str, typer.Option("--type", help="Noun, such as Contact.")] = "",
+    filter_: Annotated[str, typer.Option("--filter", help='Filter as JSON, such as \'{"stage": "Lead"}\'.')] = "",
+    sort: Annotated[str, typer.Option(help='Such as "-createdAt".')] = "",
+    limit: Annotated[int, typer.Option(help="Rows, 1 to 100.")] = 10,
+    cursor: Annotated[str, typer.Option(help="From the page before.")] = "",
+    fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
+    include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
+    total: Annotated[bool, typer.Option("--total/--no-total", help="Count all matches, exact up to 1000.")] = True,
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Find entities by words, by filter, or both."""
+    given = {
+        "query": query,
+        "type": noun,
+        "filter": filter_,
+        "sort": sort,
+        "limit": limit,
+        "cursor": cursor,
+        "fields": fields,
+        "include": include,
+        "total": total,
+    }
+    with _refusals(as_json):
+        found = _ask(SEARCH, given, tenant, data)
+        print_out.json(found) if as_json else print_out.found(found, fields=fields)
+
+
+@app.command()
+def fetch(
+    id: Annotated[str, typer.Argument(help="Id of an entity, or, with --type Schema, a noun.")] = "",
+    noun: Annotated[str, typer.Option("--type", help="Noun or special, such as Schema or Status.")] = "",
+    fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
+    include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Read one entity, or one of the specials."""
+    with _refusals(as_json):
+        entity = _ask(FETCH, {"id": id, "type": noun, "fields": fields, "include": include}, tenant, data)
+        print_out.json(entity) if as_json else print_out.entity(entity)
+
+
+@app.command()
+def do(
+    code: Annotated[str, typer.Argument(help="Python with $, a file that holds it, or - for standard input.")] = "",
+    action: Annotated[str, typer.Option(help="Instead of code: a verb, batch or upsert.")] = "",
+    noun: Annotated[str, typer.Option("--type", help="Noun of the action.")] = "",
+    id: Annotated[str, typer.Option("--id", help="Entity of the action.")] = "",
+    data: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--data", help="Values of the action as JSON; anything that is no JSON object or list: the folder."
+        ),
+    ] = None,
+    tenant: Tenant = "",
+    as_json: Json = False,
+) -> None:
+    """Change the business: all of it, or nothing."""
+    # `data` is an argument of the tool and the folder of every command: how it begins tells them apart.
+    values = [text for text in data or [] if text.lstrip().startswith(("{", "["))]
+    folders = [text for text in data or [] if text not in values]
+    with _refusals(as_json):
+        if len(values) > 1 or len(folders) > 1:
+            raise InvalidArguments("--data was given twice", hint="once with JSON, once with a folder")
+        given = {"code": _code(code), "action": action, "type": noun, "id": id, "data": "".join(values)}
+        done = _ask(DO, given, tenant, "".join(folders))
+        print_out.json(done) if as_json else print_out.done(done)
+
+
+@app.command()
+def nouns(
+    name: Annotated[str, typer.Argument(help="One noun, with fields, verbs and states.")] = "",
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """List the nouns of the tenant, or show one."""
+    with _refusals(as_json), _connected(tenant, data) as client:
+        shown = client.ask("fetch", {"type": "Schema", "id": name}) if name else client.ask("nouns", {})
+        if as_json:
+            print_out.json(shown)
+        elif name:
+            print_out.entity(shown)
+        else:
+            print_out.nouns(shown)
+
+
+@app.command()
+def log(
+    noun: Annotated[str, typer.Option("--type", help="Only events of this noun.")] = "",
+    entity: Annotated[str, typer.Option(help="Only events of this entity.")] = "",
+    after: Annotated[int, typer.Option(help="Only events after this position.", min=0)] = 0,
+    limit: Annotated[int, typer.Option(help="Events, 1 to 1000.", min=1, max=1000)] = 50,
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Show what happened, in order."""
+    given: dict[str, Any] = {"after": after, "limit": limit}
+    if noun:
+        given["type"] = noun
+    if entity:
+        given["entity"] = entity
+    with _refusals(as_json), _connected(tenant, data) as client:
+        events = client.ask("events", given)
+        print_out.json(events) if as_json else print_out.events(events)
+
+
+@app.command()
+def doctor(tenant: Tenant = "", data: Data = "", as_json: Json = False) -> None:
+    """Say whether everything that Verbena needs is in order, and which walls stand."""
+    with _refusals(as_json), _connected(tenant, data) as client:
+        report = client.ask("doctor", {})
+        print_out.json(report) if as_json else print_out.entity(report)
+
+
+@app.command()
+def stop(data: Data = "", as_json: Json = False) -> None:
+    """Ask the engine that owns the data folder to finish what it does and end."""
+    with _refusals(as_json):
+        settings = _settings("", data)
+        running = is_owned(settings.data)
+        if running:
+            with _connection(settings) as client:
+                client.ask("end", {})
+        if as_json:
+            print_out.json({"stopped": running})
+        else:
+            print_out.line(f"stopped the engine of {settings.data}" if running else f"none runs on {settings.data}")
+
+
+@app.command()
+def version(as_json: Json = False) -> None:
+    """Say which Verbena this is."""
+    print_out.json({"version": VERSION}) if as_json else print_out.line(f"verbena {VERSION}")
+
+
+@contextmanager
+def _refusals(as_json: bool = False) -> Generator[None]:
+    """A refusal ends the command: one line and a hint (or the error as JSON) on standard error, and an exit code."""
+    try:
+        try:
+            yield
+        except OSError as reason:
+            raise Unavailable(f"the data folder cannot be reached: {reason}") from reason
+    except VerbenaError as error:
+        print(msgspec.json.encode({"error": error.as_dict()}).decode() if as_json else in_words(error), file=sys.stderr)
+        sys.exit(EXIT_USAGE if isinstance(error, InvalidArguments) else EXIT_REFUSED)
+
+
+def _connection(settings: Settings) -> Connection:
+    """To the engine of the data folder, which is started where none runs."""
+    return Connection(settings.data, tenant=settings.tenant, idle_s=settings.idle_s, base_url=settings.base_url)
+
+
+def _settings(tenant: str, data: str) -> Settings:
+    return read(data=data, tenant=tenant)
+
+
+@contextmanager
+def _connected(tenant: str, data: str) -> Generator[Connection]:
+    settings = _settings(tenant, data)
+    with _connection(settings) as client:
+        yield client
+
+
+def _ask(tool: Tool, given: dict[str, Any], tenant: str, data: str) -> Any:
+    """The same arguments, read the same way, as the tool of that name."""
+    arguments = tool.read(given)
+    with _connected(tenant, data) as client:
+        return client.ask(tool.name, arguments)
+
+
+def _code(given: str) -> str:
+    """The code itself, or what the named file or standard input holds."""
+    if given == "-":
+        source = sys.stdin.buffer.read(CODE_BYTES_MAX + 1)
+    elif _names_a_file(given):
+        with Path(given).open("rb") as file:
+            source = file.read(CODE_BYTES_MAX + 1)
+    else:
+        return given
+    if len(source) > CODE_BYTES_MAX:
+        raise LimitExceeded(f"that is more than {CODE_BYTES_MAX} bytes of code", limit=CODE_BYTES_MAX)
+    try:
+        return source.decode()
+    except UnicodeDecodeError as reason:
+        raise InvalidArguments("the code is not UTF-8 text") from reason
+
+
+def _names_a_file(given: str) -> bool:
+    if "\n" in given or len(given) > PATH_CHARS_MAX:
+        return False
+    with suppress(OSError, ValueError):
+        if Path(given).is_file():
+            return True
+    if given.endswith(".py"):
+        raise InvalidArguments(f"there is no file {given}")
+    return False

@@ -1,0 +1,38 @@
+"""`do`: change the business, by Python with `$` or by one named action; all of it, or nothing."""
+
+from server.mcp.tool import Argument, Tool
+
+DO = Tool(
+    name="do",
+    title="Do business",
+    description=(
+        "Run sandboxed Python in which `$` is the business. All changes are committed together, or none on an error; "
+        "the last expression is the result. Example: "
+        "code = \"deal = $.Deal.findOne(stage='Negotiation')\\n$.Deal.win(deal.id)\\n"
+        "$.Activity.create(subject='Call', type='Call', deal=deal.id)\". "
+        "On every noun: get find findOne count aggregate create update upsert delete restore rollback history, and its "
+        "own verbs, such as $.Deal.win(id); also $.search and $.fetch. No imports of files or network. "
+        'Without code: {"action": "create", "type": "Contact", "data": {"name": "Ada"}}.'
+    ),
+    arguments={
+        "code": Argument(kinds=("string",), description="Python with $"),
+        "action": Argument(kinds=("string",), description="Instead of code: a verb, batch or upsert"),
+        "type": Argument(kinds=("string",), description="Noun of the action"),
+        "id": Argument(kinds=("string",), description="Entity of the action"),
+        "data": Argument(
+            kinds=("object", "array"),
+            description="Values; for batch a list of {action, type, id, data}; for upsert {by, data}",
+        ),
+    },
+    output={
+        "type": "object",
+        "properties": {
+            "result": {},
+            "output": {"type": "string"},
+            "events": {"type": "array"},
+            "handlers": {"type": "array"},
+            "run": {"type": "string"},
+        },
+    },
+    read_only=False,
+)
