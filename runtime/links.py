@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from runtime.errors import ValidationFailed
 from runtime.graph import Source, View
 from runtime.noun import Noun
 from runtime.sql import Sql, quoted
@@ -35,3 +36,13 @@ def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Li
         return None
     found = view.rows(Sql.join(" UNION ALL ", questions) + " LIMIT 1")
     return Link(*found[0]) if found else None
+
+
+def refuse_if_pointed_at(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> None:
+    """Raise ValidationFailed where a live required relation points at an entity that is to be deleted."""
+    found = pointing_here(vocabulary, view, noun, id)
+    if found is not None:
+        raise ValidationFailed(
+            f"{id} cannot be deleted: {found.noun}.{found.key} of {found.id} requires it",
+            hint=f"delete {found.id} first, or point it elsewhere",
+        )

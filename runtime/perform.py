@@ -19,9 +19,9 @@ from runtime.errors import (
     ValidationFailed,
     did_you_mean,
 )
-from runtime.graph import Key, View
+from runtime.graph import Key
 from runtime.ids import new_id
-from runtime.links import pointing_here
+from runtime.links import refuse_if_pointed_at
 from runtime.noun import META_FIELDS, Field, Noun, Verb
 from runtime.unit import Change, Unit
 
@@ -63,17 +63,8 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
 def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     """Delete softly: refused while live required relations point here; the entity's unique values are free again."""
     before = present(unit, noun, id)
-
-    def nobody_points_here(view: View) -> None:
-        found = pointing_here(unit.vocabulary, view, noun, id)
-        if found:
-            raise ValidationFailed(
-                f"{id} cannot be deleted: {found.noun}.{found.key} of {found.id} requires it",
-                hint=f"delete {found.id} first, or point it elsewhere",
-            )
-
-    nobody_points_here(unit.overlay)
-    unit.rechecks.append(nobody_points_here)
+    refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
+    unit.deletions.append((noun, id))
     after = {**before.body, "$deletedAt": values.format_datetime(unit.now)}
     return _stage(unit, noun, verb, before, after, {})
 

@@ -14,10 +14,12 @@ from runtime import entity as entities
 from runtime.clock import Clock, system_clock
 from runtime.declaration import declare, from_data
 from runtime.entity import Body, Entity
-from runtime.errors import Conflict, Unavailable
+from runtime.errors import Unavailable
 from runtime.event_log import NewSalt, body_at, new_salt
 from runtime.graph import Graph, View
+from runtime.idempotency import Answers
 from runtime.noun import Noun
+from runtime.plans import PlanShelf
 from runtime.reservations import Reservations
 from runtime.sql import Sql
 from runtime.store import EventRow, Instance, TenantFile
@@ -25,7 +27,7 @@ from runtime.store.tenant_file import WAL_BYTES_MAX
 from runtime.text_index import TextIndex, text_of
 from runtime.unit import Caller, Change, Unit
 from runtime.vocabulary import Vocabulary
-from runtime.writer import Committed, Step, Writer, no_step
+from runtime.writer import Committed, Keep, Step, Writer, no_step
 
 # A unit that met somebody else's change is run again this often before its caller hears of it.
 TRIES_MAX = 8
@@ -70,10 +72,13 @@ class Tenant:
             self.graph,
             clock=options.clock,
             salt=options.salt,
+            vocabulary=lambda: self.vocabulary,
             on_commit=self._after_commit,
             step=options.step,
         )
         self.reservations = Reservations()
+        self.answers = Answers(self.file, options.clock)
+        self.plans = PlanShelf(self.file, options.clock)
         self._texts_folder = folder / f"{name}.index"
         self._texts: TextIndex | None = None
         self._texts_lock = threading.Lock()
@@ -89,17 +94,21 @@ class Tenant:
             caller=caller, vocabulary=self.vocabulary, view=view or self.graph, now=self.clock(), run=run, via=via
         )
 
-    def commit(self, unit: Unit) -> Committed:
+    def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside; Conflict where what it rests on has changed, its nouns included."""
-        if unit.changes and unit.began_with is not self.vocabulary:
-            raise Conflict("a noun was changed while this ran", hint="run it again")
-        return self.writer.commit(unit)
+        return self.writer.commit(unit, keep=keep)
 
     def in_turn(
-        self, caller: Caller, body: Callable[[Unit], Any], *, run: str | None = None, via: str | None = None
+        self,
+        caller: Caller,
+        body: Callable[[Unit], Any],
+        *,
+        run: str | None = None,
+        via: str | None = None,
+        keep: Keep | None = None,
     ) -> Committed:
         """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
-        return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body)
+        return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body, keep=keep)
 
     def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
         """The values of an entity at one of its versions, under the present names of its keys."""

@@ -68,8 +68,8 @@ class Unit:
     changes: list[Change] = field(default_factory=list[Change])
     # id → (noun, version it had when it was first read; 0 where there was none)
     reads: dict[str, tuple[Noun, int]] = field(default_factory=dict[str, tuple[Noun, int]])
-    # What must hold again in the writer's turn, since it was learned from a query and not from an id.
-    rechecks: list[Callable[[View], None]] = field(default_factory=list[Callable[[View], None]])
+    # Nobody may point at these at commit either: that was learned from a query, and not from an id.
+    deletions: list[tuple[Noun, str]] = field(default_factory=list[tuple[Noun, str]])
 
     began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
 
@@ -97,12 +97,12 @@ class Unit:
 
     def mark(self) -> "Mark":
         """A point to fall back to."""
-        return Mark(len(self.changes), len(self.rechecks), self.overlay.copy())
+        return Mark(len(self.changes), len(self.deletions), self.overlay.copy())
 
     def fall_back(self, mark: "Mark") -> None:
         """Drop everything that was staged since a mark."""
         del self.changes[mark.changes :]
-        del self.rechecks[mark.rechecks :]
+        del self.deletions[mark.deletions :]
         self.overlay = mark.overlay
 
 
@@ -111,5 +111,5 @@ class Mark:
     """How far a unit had come."""
 
     changes: int
-    rechecks: int
+    deletions: int
     overlay: Overlay

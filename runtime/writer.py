@@ -7,7 +7,7 @@ queued up in the meantime: alone that costs no hand-over, and under load many un
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -20,8 +20,11 @@ from runtime.entity import Entity
 from runtime.errors import Conflict, Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt, recorded
 from runtime.graph import Graph, Key, Overlay, View
+from runtime.links import refuse_if_pointed_at
+from runtime.noun import Noun
 from runtime.store import Batch, EventRow, TenantFile
 from runtime.unit import Change, Unit
+from runtime.vocabulary import Vocabulary
 
 # One transaction takes at most this many units, or this many events, so that nobody waits long behind a flood.
 UNITS_MAX = 1_000
@@ -49,11 +52,16 @@ class Committed:
     events: tuple[EventRow, ...]
 
 
+# Makes the row that keeps the answer of a call with an idempotency key, out of what its body returned and its events.
+Keep = Callable[[Any, Sequence[EventRow]], tuple[Any, ...]]
+
+
 @dataclass(slots=True, kw_only=True)
 class _Work:
     unit: Unit | None  # staged outside; None: `body` stages one in the writer's turn
     make_unit: Callable[[View], Unit]
     body: Callable[[Unit], Any]
+    keep: Keep | None = None
     value: Any = None
     rows: list[EventRow] = field(default_factory=list[EventRow])
     error: BaseException | None = None
@@ -70,6 +78,7 @@ class Writer:
         *,
         clock: Clock,
         salt: NewSalt = new_salt,
+        vocabulary: Callable[[], Vocabulary],
         on_commit: Callable[[list[tuple[Change, EventRow]]], None],
         step: Step = no_step,
     ) -> None:
@@ -77,6 +86,7 @@ class Writer:
         self._graph = graph
         self._clock = clock
         self._salt = salt
+        self._vocabulary = vocabulary
         self._on_commit = on_commit
         self._step = step
         self._turn = threading.Lock()
@@ -86,16 +96,18 @@ class Writer:
         self._at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
         self.last_commit_at = clock()
 
-    def commit(self, unit: Unit) -> Committed:
+    def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside. Raises Conflict where something that it rests on has changed."""
-        if not unit.changes:
+        if not unit.changes and keep is None:
             self._check_reads(unit, self._graph)
             return Committed(value=None, events=())
-        return self._submit(_Work(unit=unit, make_unit=lambda view: unit, body=lambda unit: None))
+        return self._submit(_Work(unit=unit, make_unit=lambda view: unit, body=lambda unit: None, keep=keep))
 
-    def in_turn(self, make_unit: Callable[[View], Unit], body: Callable[[Unit], Any]) -> Committed:
+    def in_turn(
+        self, make_unit: Callable[[View], Unit], body: Callable[[Unit], Any], *, keep: Keep | None = None
+    ) -> Committed:
         """Run `body` on a fresh unit in the writer's own turn, where nothing can change under it, and commit it."""
-        return self._submit(_Work(unit=None, make_unit=make_unit, body=body))
+        return self._submit(_Work(unit=None, make_unit=make_unit, body=body, keep=keep))
 
     def pause(self) -> threading.Lock:
         """The lock that is held while a batch is committed; whoever holds it stops the writer."""
@@ -150,7 +162,8 @@ class Writer:
         self._step("staging")
         overlay = Overlay(self._graph)
         accepted: list[tuple[_Work, Unit]] = []
-        for work in works:
+        rest: list[_Work] = []
+        for place, work in enumerate(works):
             try:
                 unit = work.unit
                 if unit is None:
@@ -163,6 +176,9 @@ class Writer:
                 continue
             overlay.absorb(unit.overlay)
             accepted.append((work, unit))
+            if unit.vocabulary is not unit.began_with:
+                rest = works[place + 1 :]  # they must see the nouns as this unit leaves them
+                break
         try:
             self._write(accepted)
         except duckdb.Error as error:
@@ -171,16 +187,20 @@ class Writer:
                 for work, _ in accepted:
                     work.rows = []
                     self._commit_batch([work])
+                self._commit_batch(rest)
                 return
             for work, _ in accepted:
                 work.error = _refused(error)
         except BaseException as error:
-            for work, _ in accepted:
-                work.error = error
+            for work in works:
+                if not work.done:
+                    work.error, work.done = error, True
             raise
         finally:
             for work, _ in accepted:
                 work.done = True
+        if rest:
+            self._commit_batch(rest)
 
     def _write(self, accepted: list[tuple[_Work, Unit]]) -> None:
         seq, at = self.seq, max(self._clock(), self._at)
@@ -191,6 +211,7 @@ class Writer:
         logged: list[tuple[Change, EventRow]] = []
         stored: set[str] = set()
         for work, unit in accepted:
+            batch.redefined |= _redefined(unit)
             for change in unit.changes:
                 seq += 1
                 row = recorded(
@@ -216,7 +237,9 @@ class Writer:
                         freed.add(key)
                 for key in change.taken:
                     taken[key] = entity.id
-        if not logged:
+            if work.keep is not None:
+                batch.answers.append(work.keep(work.value, work.rows))
+        if not logged and not batch.answers:
             return
         batch.events = [_as_tuple(row) for _, row in logged]
         for change, entity, at_seq, text in latest.values():
@@ -236,18 +259,23 @@ class Writer:
 
     def _recheck(self, unit: Unit, overlay: Overlay) -> None:
         """What a unit that was staged outside rests on must still hold; Conflict where it does not."""
+        if unit.began_with is not self._vocabulary():
+            raise Conflict("a noun was changed while this ran", hint="run it again")
         self._check_reads(unit, overlay)
+        for change in unit.changes:
+            if change.entity.version == 1 and overlay.get(change.noun, change.entity.id) is not None:
+                raise Conflict(f"{change.entity.id} was created already", hint="this plan was committed before")
         for key, id in unit.overlay.keys.items():
             owner = overlay.owner(key) if id is not None else None
             # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.
             if owner is not None and owner != id and owner not in unit.overlay.entities:
                 raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
-        if unit.rechecks:
+        if unit.deletions:
             after = Overlay(overlay)
             after.absorb(unit.overlay)
-            for recheck in unit.rechecks:
+            for noun, id in unit.deletions:
                 try:
-                    recheck(after)
+                    refuse_if_pointed_at(unit.vocabulary, after, noun, id)
                 except VerbenaError as error:
                     raise Conflict(f"{error.message}, since this ran", hint=error.hint) from error
 
@@ -263,6 +291,18 @@ class Writer:
                     expected=version,
                     current=now,
                 )
+
+
+def _redefined(unit: Unit) -> dict[str, Noun]:
+    """The nouns that a unit added or changed, and those that they gave a way back."""
+    if unit.vocabulary is unit.began_with:
+        return {}
+    before, after = unit.began_with, unit.vocabulary
+    return {
+        name: after.noun(name)
+        for name in after.names
+        if name not in before.names or after.noun(name) != before.noun(name)
+    }
 
 
 def _as_tuple(row: EventRow) -> tuple[Any, ...]:

@@ -19,6 +19,7 @@ from runtime.errors import (
 )
 from runtime.noun import READ_VERBS, Noun, Verb
 from runtime.tenant import NOUN, Tenant
+from runtime.undo import undo
 from runtime.unit import Change, Unit
 
 BATCH_MAX = 1_000
@@ -51,6 +52,8 @@ class Dollar:
             case ["nouns", "get"]:
                 (name,) = arguments.exactly(1, args, "$.nouns.get(name)")
                 return schema.json_schema(self._unit.vocabulary.noun(name), self._unit.vocabulary)
+            case ["undo"]:
+                return self.undo(*arguments.exactly(1, args, '$.undo("run_…")'))
             case ["define"]:
                 return self._define(arguments.one_mapping(args, kwargs))
             case [name, word]:
@@ -105,6 +108,12 @@ class Dollar:
                 raise InvalidArguments(f"item {place} is not {{action, type, id, data}}")
             done.append(self.act(item.get("action"), item.get("type"), item.get("id"), item.get("data")))
         return done
+
+    def undo(self, what: Any) -> list[dict[str, Any]]:
+        """Take back what a run or an event changed; the entities as they are left."""
+        if self._unit.caller.level < 1:
+            raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
+        return [self.shown(entity) for entity in undo(self._unit, self._tenant.file, self._tenant.earlier, what)]
 
     def act(self, action: Any, type: Any, id: Any, data: Any) -> dict[str, Any]:
         """One structured action: a verb by its name, on a noun by its name."""
@@ -211,7 +220,18 @@ class Dollar:
         return verb
 
     def _members(self) -> list[str]:
-        return [*self._unit.vocabulary.names, "search", "fetch", "events", "now", "nouns", "define", "log", "progress"]
+        return [
+            *self._unit.vocabulary.names,
+            "search",
+            "fetch",
+            "events",
+            "now",
+            "nouns",
+            "undo",
+            "define",
+            "log",
+            "progress",
+        ]
 
     def _summary(self, noun: Noun) -> dict[str, Any]:
         return {

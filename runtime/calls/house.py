@@ -40,7 +40,9 @@ def dollar(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> Any:
         raise InvalidArguments("a call of $ is {path, args, kwargs}")
     if not path or not all(isinstance(part, str) for part in path):
         raise InvalidArguments("the path of a call is a list of names")
-    if path == ["define"] or (len(path) == 2 and path[1] not in READ_VERBS and path[0] in tenant.vocabulary.names):
+    if path in (["define"], ["undo"]) or (
+        len(path) == 2 and path[1] not in READ_VERBS and path[0] in tenant.vocabulary.names
+    ):
         return tenant.in_turn(caller, lambda unit: Dollar(tenant, unit).call(path, args, kwargs)).value
     return Dollar(tenant, tenant.unit(caller)).call(path, args, kwargs)
 

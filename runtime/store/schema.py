@@ -18,6 +18,9 @@ TABLES = (
     # Rows are only inserted and deleted, never updated: one look-up instead of a scan per unique value.
     """CREATE TABLE IF NOT EXISTS {catalog}."unique" (
         noun VARCHAR, field VARCHAR, value VARCHAR, id VARCHAR NOT NULL, PRIMARY KEY (noun, field, value))""",
+    # No noun can be called like these. Answers that a repeated call gets again, and plans that wait for their commit: both of them only for a while.
+    'CREATE TABLE IF NOT EXISTS {catalog}."$answers" (key VARCHAR, body VARCHAR, "at" TIMESTAMP, answer VARCHAR)',
+    'CREATE TABLE IF NOT EXISTS {catalog}."$plans" (hash VARCHAR, "at" TIMESTAMP, content VARCHAR)',
 )
 
 # The columns that every noun's table has, before those of its own keys.

@@ -51,8 +51,10 @@ class Batch:
     new: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])  # noun → rows
     changed: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
     nouns: dict[str, Noun] = field(default_factory=dict[str, Noun])  # every noun named above
+    redefined: dict[str, Noun] = field(default_factory=dict[str, Noun])  # their tables follow, where they have any
     taken: list[tuple[str, str, str, str]] = field(default_factory=list[tuple[str, str, str, str]])
     freed: list[tuple[str, str, str]] = field(default_factory=list[tuple[str, str, str]])
+    answers: list[Row] = field(default_factory=list[Row])
 
 
 class TenantFile:
@@ -130,6 +132,9 @@ class TenantFile:
         made = dict(self.columns)
         cursor.execute("BEGIN")
         try:
+            for noun in batch.redefined.values():
+                if noun.key in made:
+                    self._ensure_table(cursor, noun, made)
             for noun in batch.nouns.values():
                 self._ensure_table(cursor, noun, made)
             self._append(cursor, f"{self.catalog}.events", batch.events)
@@ -144,6 +149,7 @@ class TenantFile:
                 names = ["noun", "field", "value"]
                 self._append(cursor, f'{self.catalog}."unique"', batch.freed, action="delete", key=names)
             self._append(cursor, f'{self.catalog}."unique"', batch.taken)
+            self._append(cursor, f'{self.catalog}."$answers"', batch.answers)
             step("in commit")
             cursor.execute("COMMIT")
         except BaseException:
@@ -165,6 +171,10 @@ class TenantFile:
             _rollback(cursor)
             raise
         self.columns = made
+
+    def execute(self, sql: str, parameters: tuple[Any, ...] = ()) -> None:
+        """Change what is no part of the log or its tables. The caller holds the writer's lock."""
+        self.instance.cursor().execute(sql, list(parameters))
 
     def wal_bytes(self) -> int:
         """The size of what a checkpoint would fold into the file."""
@@ -223,22 +233,24 @@ class TenantFile:
                 "SELECT table_name FROM duckdb_tables() WHERE database_name = ?", [_unquoted(self.catalog)]
             ).fetchall()
         }
-        if not tables:
-            for statement in schema.TABLES:
-                cursor.execute(statement.format(catalog=self.catalog))
-            cursor.execute(f"INSERT INTO {self.catalog}.meta VALUES ('format', '{schema.FORMAT}')")
-            return
-        if "meta" not in tables:
+        if tables and "meta" not in tables:
             raise Unavailable(
                 f"{self.path.name} is a DuckDB file, but not a tenant of Verbena; it was left as it is",
                 hint="move it out of the data folder",
             )
-        found = cursor.execute(f"SELECT value FROM {self.catalog}.meta WHERE key = 'format'").fetchall()
-        if not found or int(found[0][0]) > schema.FORMAT:
-            raise Unavailable(
-                f"{self.path.name} was written by a newer version and was left as it is",
-                hint="update verbena, then open it again",
-            )
+        if tables:
+            found = cursor.execute(f"SELECT value FROM {self.catalog}.meta WHERE key = 'format'").fetchall()
+            if not found or int(found[0][0]) > schema.FORMAT:
+                raise Unavailable(
+                    f"{self.path.name} was written by a newer version and was left as it is",
+                    hint="update verbena, then open it again",
+                )
+        cursor.execute("BEGIN")
+        for statement in schema.TABLES:
+            cursor.execute(statement.format(catalog=self.catalog))
+        if not tables:
+            cursor.execute(f"INSERT INTO {self.catalog}.meta VALUES ('format', '{schema.FORMAT}')")
+        cursor.execute("COMMIT")
 
     def _read_columns(self) -> dict[str, list[str]]:
         columns: dict[str, list[str]] = {}

@@ -16,13 +16,16 @@ DO = Tool(
     ),
     arguments={
         "code": Argument(kinds=("string",), description="Python with $"),
-        "action": Argument(kinds=("string",), description="Instead of code: a verb, batch or upsert"),
+        "action": Argument(kinds=("string",), description="Instead of code: a verb, batch, upsert or undo"),
         "type": Argument(kinds=("string",), description="Noun of the action"),
-        "id": Argument(kinds=("string",), description="Entity of the action"),
+        "id": Argument(kinds=("string",), description="Entity of the action; for undo the run"),
         "data": Argument(
             kinds=("object", "array"),
             description="Values; for batch a list of {action, type, id, data}; for upsert {by, data}",
         ),
+        "dryRun": Argument(kinds=("boolean",), description="Show the plan and its hash; change nothing"),
+        "expect": Argument(kinds=("string",), description="Commit exactly the plan with this hash, or nothing"),
+        "idempotencyKey": Argument(kinds=("string",), description="Repeating a call with its key gives its first answer"),
     },
     output={
         "type": "object",
@@ -30,7 +33,7 @@ DO = Tool(
             "result": {},
             "output": {"type": "string"},
             "events": {"type": "array"},
-            "handlers": {"type": "array"},
+            "plan": {"type": "object"},
             "run": {"type": "string"},
         },
     },

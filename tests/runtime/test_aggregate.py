@@ -178,7 +178,11 @@ def test_the_different_values_are_counted_once(tables: Tables) -> None:
         ({"groupBy": ["stage", "stage"]}, "'stage' names two columns of the result", None),
         ({"measures": {"x": "sum(valeu)"}}, "Deal has no field 'valeu'", "did you mean 'value'?"),
         ({"measures": {"x": "summ(value)"}}, "unknown function 'summ' of a measure", "did you mean 'sum'?"),
-        ({"measures": {"x": "sum(stage)"}}, "sum(stage): stage is of type enum and not a number", "numbers of Deal: value, units, price"),
+        (
+            {"measures": {"x": "sum(stage)"}},
+            "sum(stage): stage is of type enum and not a number",
+            "numbers of Deal: value, units, price",
+        ),
         ({"measures": {"x": "sum()"}}, "sum takes a field", "like sum(value)"),
         ({"measures": {"x": "max(hot)"}}, "max(hot): values of type boolean are not compared", None),
         ({"measures": {"x y": "count()"}}, "'x y' cannot name a measure", None),

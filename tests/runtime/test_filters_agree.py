@@ -6,7 +6,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from runtime import values
@@ -205,8 +205,6 @@ def filters(draw: st.DrawFn, noun: Noun, *, depth: int = 0, steps: int = 0) -> d
     if steps < 3 and shape <= 5 and depth < 6:
         name = draw(st.sampled_from(sorted(relations)))
         below = draw(filters(VOCABULARY.noun(relations[name] or ""), depth=depth + 1, steps=steps + 1))
-        if not below:
-            return {name: {"$exists": True}}
         key, value = next(iter(below.items()))
         # A dotted name where that can be said, a nested mapping else.
         return {f"{name}.{key}": value} if not key.startswith("$") and draw(st.booleans()) else {name: below}
@@ -226,7 +224,6 @@ def filters(draw: st.DrawFn, noun: Noun, *, depth: int = 0, steps: int = 0) -> d
                     {"$type": noun.name},
                     {"$type": {"$ne": "Team"}},
                     {"createdBy": "user_1"},
-                    {},
                 )
             )
         )
@@ -308,7 +305,13 @@ def tables() -> Iterator[Tables]:
 asked = st.sampled_from(VOCABULARY.names).flatmap(lambda name: st.tuples(st.just(name), filters(VOCABULARY.noun(name))))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+# Shrinking so large an example takes minutes and ends in the timeout; the question that failed is small as it is.
+@settings(
+    max_examples=60,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 @given(graphs(), st.lists(asked, min_size=8, max_size=12))
 def test_sql_and_python_select_the_same_entities(
     tables: Tables, entities: dict[str, list[dict[str, Any]]], questions: list[tuple[str, dict[str, Any]]]

@@ -52,7 +52,7 @@ def test_a_time_is_read_against_now(text: str, expected: Span) -> None:
     [
         *("", "soon", "7d", "d ago", "-7d ago", "in 7d ago", "7 moons ago", "7.5d ago", "last week", "ago"),
         *("2026-02-30", "2026-13-01", "26-01-01", "2026-01-01T25:00:00Z", "9999999 days ago", "999999 years ago"),
-        *("in 999999d and", "x" * 10_000, "٣d ago", "2026-01-0١"),
+        *("in 999999d and", "x" * 10_000, "\N{ARABIC-INDIC DIGIT THREE}d ago", "2026-01-0\N{ARABIC-INDIC DIGIT ONE}"),
     ],
 )
 def test_what_names_no_time_is_none(text: str) -> None:

@@ -468,6 +468,13 @@ def test_a_query_names_the_nouns_that_decide_its_answer() -> None:
 
 
 def test_every_refusal_is_one_of_ours() -> None:
-    for arguments in ({"filter": "x"}, {"sort": {1: 1}}, {"include": {1: 1}}, {"fields": {}}, {"total": "yes"}):
+    wrong: list[dict[str, object]] = [
+        {"filter": "x"},
+        {"sort": {1: 1}},
+        {"include": {1: 1}},
+        {"fields": {}},
+        {"total": "yes"},
+    ]
+    for arguments in wrong:
         with pytest.raises(VerbenaError):
             ask(arguments)

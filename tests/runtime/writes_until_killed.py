@@ -47,7 +47,9 @@ def _write(engine: Engine, number: int, pid: int) -> None:
         try:
             made = _do(engine, {"action": "create", "type": "Contact", "data": {"name": f"N{turn}", "email": email}})
             os.write(1, f"{made['$id']} 1\n".encode())
-            changed = _do(engine, {"action": "update", "type": "Contact", "id": made["$id"], "data": {"leadScore": turn}})
+            changed = _do(
+                engine, {"action": "update", "type": "Contact", "id": made["$id"], "data": {"leadScore": turn}}
+            )
             os.write(1, f"{changed['$id']} 2\n".encode())
             if turn % 3 == 0:
                 gone = _do(engine, {"action": "delete", "type": "Contact", "id": made["$id"]})
