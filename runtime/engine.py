@@ -19,6 +19,7 @@ from runtime.catalogue import shipped
 from runtime.clock import Clock, system_clock
 from runtime.errors import InvalidArguments, did_you_mean
 from runtime.event_log import NewSalt, new_salt
+from runtime.ids import NewId, new_id
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance
 from runtime.store.instance import InstanceLimits
@@ -41,6 +42,7 @@ class EngineOptions:
     base_url: str = "http://localhost:4747"
     clock: Clock = system_clock
     salt: NewSalt = new_salt
+    new_id: NewId = new_id
     step: Step = no_step
     limits: InstanceLimits = InstanceLimits()
     workers: int = 2  # sandbox workers that are kept warm
@@ -99,7 +101,7 @@ class Engine:
     def _tenant_options(self) -> TenantOptions:
         given = self._options
         return TenantOptions(
-            catalogue=self._catalogue, base_url=given.base_url, clock=given.clock, salt=given.salt, step=given.step
+            catalogue=self._catalogue, base_url=given.base_url, clock=given.clock, salt=given.salt, new_id=given.new_id, step=given.step
         )
 
     def _make_room(self) -> None:

@@ -20,7 +20,6 @@ from runtime.errors import (
     did_you_mean,
 )
 from runtime.graph import Key
-from runtime.ids import new_id
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import META_FIELDS, Field, Noun, Verb
 from runtime.unit import Change, Unit
@@ -285,9 +284,9 @@ def taken(key: Key, owner: str) -> UniqueViolation:
 
 
 def _fresh_id(unit: Unit, noun: Noun) -> str:
-    id = new_id(noun.key)
+    id = unit.new_id(noun.key)
     while id in unit.overlay.entities:
-        id = new_id(noun.key)
+        id = unit.new_id(noun.key)
     return id
 
 

@@ -18,6 +18,7 @@ from runtime.errors import Unavailable
 from runtime.event_log import NewSalt, body_at, new_salt
 from runtime.graph import Graph, View
 from runtime.idempotency import Answers
+from runtime.ids import NewId, new_id
 from runtime.noun import Noun
 from runtime.plans import PlanShelf
 from runtime.reservations import Reservations
@@ -53,6 +54,7 @@ class TenantOptions:
     base_url: str
     clock: Clock = system_clock
     salt: NewSalt = new_salt
+    new_id: NewId = new_id
     step: Step = no_step
 
 
@@ -62,6 +64,7 @@ class Tenant:
     def __init__(self, instance: Instance, folder: Path, name: str, options: TenantOptions) -> None:
         self.name = name
         self.clock = options.clock
+        self.new_id = options.new_id
         self.context = f"{options.base_url}/~{name}"
         self.file = TenantFile(instance, folder / f"{name}.duckdb", name)
         self.graph = Graph(self.file)
@@ -91,7 +94,13 @@ class Tenant:
     def unit(self, caller: Caller, *, view: View | None = None, run: str | None = None, via: str | None = None) -> Unit:
         """A fresh unit over what is committed, or over the state that the writer is at."""
         return Unit(
-            caller=caller, vocabulary=self.vocabulary, view=view or self.graph, now=self.clock(), run=run, via=via
+            caller=caller,
+            vocabulary=self.vocabulary,
+            view=view or self.graph,
+            now=self.clock(),
+            run=run,
+            via=via,
+            new_id=self.new_id,
         )
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:

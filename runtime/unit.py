@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from runtime.entity import Entity
 from runtime.errors import LimitExceeded
 from runtime.graph import Key, Overlay, View
+from runtime.ids import NewId, new_id
 from runtime.noun import Noun, Verb
 from runtime.vocabulary import Vocabulary
 
@@ -64,6 +65,7 @@ class Unit:
     cause: str | None = None
     via: str | None = None
     before: BeforeHandlers = no_handlers
+    new_id: NewId = new_id
     overlay: Overlay = field(init=False)
     changes: list[Change] = field(default_factory=list[Change])
     # id → (noun, version it had when it was first read; 0 where there was none)

@@ -12,7 +12,7 @@ from runtime import plans, values
 from runtime.calls.dollar import Dollar
 from runtime.errors import Conflict, InvalidArguments, VerbenaError, did_you_mean, from_dict
 from runtime.idempotency import kept_row
-from runtime.ids import event_id, new_id
+from runtime.ids import event_id
 from runtime.sandbox.pool import Limits, Outcome, Pool
 from runtime.store import EventRow
 from runtime.tenant import NOUN, TRIES_MAX, Tenant
@@ -113,7 +113,7 @@ def _read(given: Mapping[str, Any]) -> _Asked:
 
 
 def _carry_out(tenant: Tenant, pool: Pool, caller: Caller, asked: _Asked, kept: Kept | None) -> dict[str, Any]:
-    run = new_id("run")
+    run = tenant.new_id("run")
     if asked.expect is not None:
         return _commit_plan(tenant, caller, asked, kept)
     if asked.dry_run:

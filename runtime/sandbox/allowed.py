@@ -1,13 +1,15 @@
-"""What sandboxed code may touch: attributes by type, modules by name and member. Read this file to know what is reachable.
+"""What sandboxed code may touch: builtins, attributes by type, modules by name and member.
 
-Everything is listed; what is not listed does not exist. The rules behind the lists:
+Read this file to know what is reachable: all of it is listed, what is not listed does not exist. The rules behind it:
 * no real module, for each leads to `sys` in two steps (`statistics.sys`, `json.codecs.builtins`);
 * nothing on functions, generators, frames and tracebacks, for they lead to globals and to the caller's stack;
 * no `str.format` and `format_map`: their templates read attributes past every guard;
-* nothing that waits, reads a clock or throws dice by itself: those come from the run (`chance`), so that a repeat gives the same.
+* nothing that waits, reads a clock or throws dice by itself: those come from the run, so that a repeat gives the same;
+* nothing that `except Exception` lets pass, no groups of exceptions (CPython confuses their types), no `id`, no `hash`.
 """
 
 import base64
+import builtins
 import collections
 import datetime
 import decimal
@@ -31,19 +33,44 @@ from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 from runtime.sandbox.moment import Moment
 
 
+def _named(names: str) -> dict[str, Any]:
+    return {name: getattr(builtins, name) for name in names.split()}
+
+
+# Those that need a guard of their own (`str`, `type`, `getattr`, `repr`, `pow` …) are in `guards`.
+BUILTINS: Mapping[str, Any] = types.MappingProxyType(
+    _named(
+        "__build_class__ abs all any bin bool bytes callable chr classmethod complex dict divmod enumerate filter float"
+        " frozenset hex int isinstance issubclass iter len list map max min next object oct ord property range reversed"
+        " round set slice sorted staticmethod sum tuple zip Ellipsis NotImplemented"
+    )
+)
+EXCEPTIONS: Mapping[str, type[Exception]] = types.MappingProxyType(
+    _named(
+        "ArithmeticError AssertionError AttributeError EOFError Exception FloatingPointError IOError"
+        " ImportError IndexError KeyError LookupError MemoryError NameError NotImplementedError OSError OverflowError"
+        " PermissionError RecursionError RuntimeError StopIteration SyntaxError TimeoutError TypeError UnboundLocalError"
+        " UnicodeDecodeError UnicodeEncodeError UnicodeError UserWarning ValueError Warning ZeroDivisionError"
+    )
+)
+
+
 def _public(kind: type, *, but: Iterable[str] = ()) -> frozenset[str]:
     return frozenset(
         name for name in dir(kind) if not name.startswith("_") and name not in INSPECT_ATTRIBUTES and name not in but
     )
 
 
+_EMPTY = dict[str, str]()
+_CLOCKS = ("now", "today", "utcnow", "utcfromtimestamp")  # of the machine; the run has its own, in `kinds`
+
 ATTRIBUTES: Mapping[type, frozenset[str]] = types.MappingProxyType(
     {
         **{
-            kind: _public(kind)
+            kind: _public(kind, but=_CLOCKS)
             for kind in (
                 *(list, dict, set, frozenset, tuple, int, float, complex, bool, bytes, range, slice, type(None)),
-                *(type({}.keys()), type({}.values()), type({}.items())),
+                *(type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items())),
                 *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone, Moment),
                 *(collections.Counter, collections.deque, collections.defaultdict, collections.OrderedDict),
                 *(decimal.Decimal, uuid.UUID, re.Pattern, re.Match),
@@ -65,8 +92,8 @@ CLASS_ATTRIBUTES: Mapping[type, frozenset[str]] = types.MappingProxyType(
         int: frozenset({"from_bytes"}),
         float: frozenset({"fromhex"}),
         bytes: frozenset({"fromhex"}),
-        datetime.datetime: ATTRIBUTES[datetime.datetime] - {"utcnow", "utcfromtimestamp"},  # both forget their zone
-        datetime.date: ATTRIBUTES[datetime.date],
+        datetime.datetime: ATTRIBUTES[datetime.datetime] | {"now", "today"},
+        datetime.date: ATTRIBUTES[datetime.date] | {"today"},
         datetime.time: ATTRIBUTES[datetime.time],
         datetime.timedelta: frozenset({"min", "max", "resolution"}),
         datetime.timezone: frozenset({"utc"}),
@@ -96,10 +123,7 @@ def modules(*, now: Moment, chance: random.Random, clock: type, calendar: type) 
 
     anything = _Anything()
     members: dict[str, dict[str, Any]] = {
-        "asyncio": {
-            "gather": lambda *values: list(values),
-            "run": lambda value: value,
-        },  # every call here already waits
+        "asyncio": {"gather": _gather, "run": _same},
         "base64": of(base64, "b64encode b64decode urlsafe_b64encode urlsafe_b64decode"),
         "collections": of(collections, "Counter OrderedDict defaultdict deque"),
         "copy": {"copy": _copy, "deepcopy": _deep_copy},
@@ -112,8 +136,8 @@ def modules(*, now: Moment, chance: random.Random, clock: type, calendar: type) 
         "hashlib": {name: _digest(getattr(hashlib, name)) for name in ("md5", "sha1", "sha256", "sha512")},
         "itertools": of(
             itertools,
-            "accumulate chain combinations count cycle dropwhile filterfalse groupby islice pairwise permutations product"
-            " repeat starmap takewhile zip_longest",
+            "accumulate chain combinations count cycle dropwhile filterfalse groupby islice pairwise permutations"
+            " product repeat starmap takewhile zip_longest",
         ),
         "json": {**of(json, "loads dumps"), "JSONDecodeError": json.JSONDecodeError},
         "math": {name: getattr(math, name) for name in dir(math) if not name.startswith("_")},
@@ -150,6 +174,15 @@ def modules(*, now: Moment, chance: random.Random, clock: type, calendar: type) 
     return {name: Module(name, values) for name, values in members.items()}
 
 
+def _gather(*values: Any) -> list[Any]:
+    """`await asyncio.gather(...)`: every call here has waited already."""
+    return list(values)
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
 class _Anything:
     """`Optional[str]` and the like: they may be written and mean nothing at run time."""
 
@@ -160,7 +193,10 @@ class _Anything:
 
 
 def _digest(algorithm: Callable[[bytes], Any]) -> Callable[..., Any]:
-    return lambda data=b"": algorithm(data)
+    def digest(data: bytes = b"") -> Any:
+        return algorithm(data)
+
+    return digest
 
 
 def _item_getter(*keys: Any) -> Callable[[Any], Any]:
@@ -183,7 +219,8 @@ def _deep_copy(value: Any, depth: int = 0) -> Any:
     if depth > _COPY_DEPTH_MAX:
         raise ValueError(f"cannot copy data nested deeper than {_COPY_DEPTH_MAX}")
     if isinstance(value, dict):
-        return {key: _deep_copy(item, depth + 1) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        entries: dict[Any, Any] = value
+        return {key: _deep_copy(item, depth + 1) for key, item in entries.items()}
     if type(value) in (list, tuple, set):
         return type(value)(_deep_copy(item, depth + 1) for item in value)
     return value

@@ -1,5 +1,6 @@
 """The worker: one job, one answer, and the end of the process."""
 
+import datetime
 import json
 import os
 import random
@@ -12,12 +13,13 @@ from typing import Any, NoReturn
 from runtime.sandbox import faults, walls
 from runtime.sandbox.frames import OUTPUT_CHARS_MAX, Channel, Closed
 from runtime.sandbox.functions import Functions
-from runtime.sandbox.guards import Return, namespace, text_of
+from runtime.sandbox.guards import Return, namespace
 from runtime.sandbox.moment import Moment
 from runtime.sandbox.plain import NotPlain, encoded, plain
 from runtime.sandbox.policy import RESULT, compiled
 from runtime.sandbox.proxy import Answers, Dollar, DollarError
 from runtime.sandbox.syntax import Source, parse
+from runtime.sandbox.texts import text_of
 
 
 def serve(channel: Channel, base_bytes: int) -> NoReturn:
@@ -81,8 +83,8 @@ class Run:
         self.source = parse(self.job["code"], filename)
         program = compiled(self.source, filename)
         chance = random.Random(self.job["seed"])
-        names = namespace(dollar=Dollar(self.ask), write=self.output.write, now=self.now, chance=chance)
-        names.update(self.job["names"])
+        guarded = namespace(dollar=Dollar(self.ask), write=self.output.write, now=self.now, chance=chance)
+        names = {**self.job["names"], **guarded}
         try:
             exec(program, names)  # the author's code, behind its guards: what this process is for
         except Return as returned:
@@ -165,7 +167,8 @@ class Output:
 
 def warm() -> None:
     """Loads and runs everything once, so that a forked worker has nothing left to import, open or compile."""
-    job = {
+    datetime.datetime.strptime("2026", "%Y").strftime("%Y")  # loads what both import when they are first called
+    job: dict[str, Any] = {
         "filename": "<do>",
         "deadline_ms": 0,
         "memory_bytes": 0,

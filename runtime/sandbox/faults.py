@@ -1,15 +1,15 @@
-"""How a failed program is told: `{code, message, hint, details: {type, line, column, source}}`, in the author's terms."""
+"""How a failed program is told, in its author's terms: `{code, message, hint, details}` with type, line and column."""
 
 import ast
 from types import FrameType, TracebackType
 from typing import Any
 
-from runtime.sandbox.guards import text_of
 from runtime.sandbox.hints import hint_for, hint_for_syntax
 from runtime.sandbox.plain import NotPlain
 from runtime.sandbox.policy import NotAllowed
 from runtime.sandbox.proxy import DollarError
 from runtime.sandbox.syntax import Source
+from runtime.sandbox.texts import text_of
 
 MESSAGE_CHARS_MAX = 2_000
 LINE_CHARS_MAX = 300
@@ -23,8 +23,8 @@ def shape(
 ) -> Shape:
     """The error as callers get it. Only places in the program are told, never places of ours.
 
-    `source` is None where the code could not be parsed. `returned` is where it left with `return`: the place of a result
-    that cannot be sent.
+    `source` is None where the code could not be parsed. `returned` is where it left with `return`: the place of a
+    result that cannot be sent.
     """
     source = source or Source(tree=ast.Module(body=[], type_ignores=[]), text=code, python=code)
     if isinstance(error, NotAllowed):

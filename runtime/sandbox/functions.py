@@ -79,8 +79,8 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
 
 
 def _definition(node: Any, source: Source) -> _Definition:
-    body = node.body if isinstance(node, ast.Lambda) else node.body[0]
-    last = node.body if isinstance(node, ast.Lambda) else node.body[-1]
+    body: Any = node.body if isinstance(node, ast.Lambda) else node.body[0]
+    last: Any = node.body if isinstance(node, ast.Lambda) else node.body[-1]
     return _Definition(
         name="<lambda>" if isinstance(node, ast.Lambda) else node.name,
         first_line=min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", ()))]),

@@ -275,11 +275,16 @@ _MESSAGES = (
         "'(dict|Record|list|str|int|float|bool|Moment)' object is not callable",
         "it is a value, not a function: leave the () out",
     ),
+    ("metaclass conflict", "a class cannot build on str or datetime here: hold the value in an attribute"),
     ("cannot be interpreted as an integer", "write int(x)"),
     ("Invalid isoformat string", "ISO text looks like 2026-11-21 or 2026-11-21T10:00:00Z"),
     ("too many values to unpack|not enough values to unpack", "check how many there are; a dict needs .items()"),
     ("Exceeds the limit", "numbers of more than 4,300 digits are not turned into text"),
     ("division by zero", "check the divisor: `a / b if b else None`"),
     ("Expecting value|Extra data|double quotes", "results are values already; json.loads is for JSON text only"),
+    (
+        "'builtin_function_or_method' object is not (subscriptable|iterable)",
+        "that is a method of dict; read a field of that name as an item: order['items']",
+    ),
     ("object is not subscriptable", "it has no items; read attributes with a dot"),
 )

@@ -22,7 +22,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended. `error` is `{code, message, hint?, details?}` and then `result` is None; `output` is there either way."""
+    """How a run ended.
+
+    `error` is `{code, message, hint?, details?}`, and then `result` is None; what was printed is in `output` anyway.
+    """
 
     result: Any = None
     output: str = ""

@@ -44,7 +44,8 @@ class Moment(datetime.datetime):
         return super().__ge__(_moment(other))
 
     def __sub__(self, other: Any) -> Any:
-        return super().__sub__(_moment(other))
+        subtract: Any = super().__sub__  # its two overloads have no common type
+        return subtract(_moment(other))
 
 
 def _moment(value: Any) -> Any:

@@ -12,14 +12,26 @@ from collections.abc import Callable
 from typing import Any
 
 from runtime.sandbox.frames import FRAME_BYTES_MAX
-from runtime.sandbox.guards import text_of
 from runtime.sandbox.moment import Moment
 from runtime.sandbox.proxy import Dollar, DollarError, Path
+from runtime.sandbox.texts import text_of
 
 DEPTH_MAX = 100  # nested lists and mappings; deeper than any entity, and well below what JSON readers take
 INTEGER_MAX = 2**53  # beyond it JSON readers round
-_SEQUENCES = (list, tuple, set, frozenset, deque, range, type({}.keys()), type({}.values()), type({}.items()))
-_ITERATORS = (map, filter, zip, enumerate, reversed, types.GeneratorType, itertools.chain, itertools.islice)
+_EMPTY = dict[str, str]()
+_VIEWS: tuple[type, ...] = (type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items()))
+_SEQUENCES: tuple[type, ...] = (list, tuple, set, frozenset, deque, range, *_VIEWS)
+_ITERATORS: tuple[type, ...] = (
+    map,
+    filter,
+    zip,
+    enumerate,
+    reversed,
+    types.GeneratorType,
+    itertools.chain,
+    itertools.islice,
+)
+_LISTED = (*_SEQUENCES, *_ITERATORS)
 
 
 class NotPlain(Exception):
@@ -37,7 +49,7 @@ Function = Callable[[types.FunctionType], Any]
 def encoded(frame: dict[str, Any], *, what: str) -> bytes:
     """The JSON of a frame whose values are plain already.
 
-    Raises DollarError `limit_exceeded`, which names `what` ("the result"), where the frame is larger than a frame may be.
+    Raises DollarError `limit_exceeded`, which names `what` ("the result"), where it is larger than a frame may be.
     """
     text = json.dumps(frame, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     try:
@@ -66,22 +78,21 @@ class _Plain:
         self.open: set[int] = set()  # the containers that we are inside of
 
     def of(self, value: Any, place: str) -> Any:
-        kind = type(value)
-        if value is None or kind is str or kind is bool:
+        if value is None or type(value) is str or type(value) is bool:
             return value
-        if kind is int:
+        if type(value) is int:
             if -INTEGER_MAX <= value <= INTEGER_MAX:
                 return value
             raise NotPlain(
                 f"{_at(place)} is an integer beyond 2^53, which JSON readers round", "give it as text: str(n)"
             )
-        if kind is float:
+        if type(value) is float:
             if math.isfinite(value):
                 return value
             raise NotPlain(f"{_at(place)} is {value}, which JSON does not have", "give None, or leave it out")
         if isinstance(value, dict):
             return self._inside(value, place, self._mapping)
-        if isinstance(value, (*_SEQUENCES, *_ITERATORS)):
+        if isinstance(value, _LISTED):
             return self._inside(value, place, self._list)
         return self._scalar(value, place)
 

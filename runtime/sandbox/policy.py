@@ -1,12 +1,13 @@
 """Which Python a sandboxed program may be written in, and the guarded program that it becomes.
 
-RestrictedPython refuses what it does not know and routes every attribute, item and write through guards. On top, this takes
-the ordinary Python that it refuses though it harms nobody, and says in words what would be right instead.
+RestrictedPython refuses what it does not know and routes every attribute, item and write through guards. On top, this
+takes the ordinary Python that it refuses though it harms nobody, and says in words what would be right instead.
 """
 
 import ast
-import types
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import CodeType, MappingProxyType
 from typing import Any
 
 from RestrictedPython.transformer import (
@@ -26,6 +27,7 @@ _METHOD_NAMES = ALLOWED_FUNC_NAMES | {
     *("__str__", "__repr__", "__len__", "__bool__", "__hash__", "__call__", "__iter__", "__next__", "__getitem__"),
     *("__setitem__", "__enter__", "__exit__", "__add__", "__radd__", "__sub__", "__mul__", "__truediv__", "__neg__"),
 }
+_SIGNS: Mapping[type[ast.operator], str] = MappingProxyType({**IOPERATOR_TO_STR})
 _HINTS_BY_NODE = {"TryStar": "use plain `except`"}
 _HINTS_BY_ATTRIBUTE = {
     "__class__": "use type(x)",
@@ -52,7 +54,7 @@ class NotAllowed(Exception):
         super().__init__(refusals[0].message)
 
 
-def compiled(source: Source, filename: str) -> types.CodeType:
+def compiled(source: Source, filename: str) -> CodeType:
     """The program behind its guards; its value is left in the global `_result_`.
 
     Raises `NotAllowed` with every refusal in order, or SyntaxError where Python itself finds fault.
@@ -77,10 +79,16 @@ def _keep_last_value(tree: ast.Module) -> None:
         tree.body[-1] = kept
 
 
-def _call(name: str, arguments: list[ast.expr], at: ast.AST) -> ast.Call:
+def _call(name: str, arguments: list[ast.expr], at: ast.expr | ast.stmt) -> ast.Call:
     call = ast.Call(func=ast.Name(name, ast.Load()), args=arguments, keywords=[])
     copy_locations(call, at)
     return call
+
+
+def _drop_type_parameters(node: Any) -> None:
+    """`def f[T]` and `class A[T]`, since 3.12: annotations too."""
+    if hasattr(node, "type_params"):
+        node.type_params = []
 
 
 class _Policy(RestrictingNodeTransformer):
@@ -108,7 +116,7 @@ class _Policy(RestrictingNodeTransformer):
         self.refuse(node, f"{name} is not available in the sandbox", _HINTS_BY_NODE.get(name))
 
     def check_name(self, node: Any, name: str | None, allow_magic_methods: bool = False) -> None:
-        """Every name that a program binds comes through here: variables, parameters of every kind, imports, captures."""
+        """Every name that a program binds comes by here: variables, parameters of every kind, imports, captures."""
         if name is None or name == "_" or not (name.startswith("_") or name.endswith("__roles__")):
             if name == "$" and not isinstance(node, (ast.FunctionDef, ast.Lambda)):  # as a parameter it is welcome
                 self._refuse_dollar(node)
@@ -151,9 +159,9 @@ class _Policy(RestrictingNodeTransformer):
     # Operators that can exhaust the machine in one step, or print an address
 
     def visit_BinOp(self, node: ast.BinOp) -> Any:
-        guard = {ast.Pow: "_power_", ast.Mod: "_modulo_"}.get(type(node.op))
-        if guard is None:
+        if not isinstance(node.op, (ast.Pow, ast.Mod)):
             return super().visit_BinOp(node)
+        guard = "_power_" if isinstance(node.op, ast.Pow) else "_modulo_"
         return _call(guard, [self.visit(node.left), self.visit(node.right)], node)
 
     def visit_FormattedValue(self, node: ast.FormattedValue) -> Any:
@@ -167,7 +175,7 @@ class _Policy(RestrictingNodeTransformer):
         target = node.target
         if isinstance(target, ast.Name):
             return super().visit_AugAssign(node)
-        operator = ast.Constant(IOPERATOR_TO_STR[type(node.op)])
+        operator = ast.Constant(_SIGNS[type(node.op)])
         if isinstance(target, ast.Attribute):
             if target.attr.startswith("_") or target.attr in INSPECT_ATTRIBUTES:
                 self.refuse(target, f"the attribute {target.attr!r} is not accessible")
@@ -200,8 +208,7 @@ class _Policy(RestrictingNodeTransformer):
         if node.name == "$":
             self._refuse_dollar(node)
         node.returns = None
-        if hasattr(node, "type_params"):
-            node.type_params = []  # `def f[T]`: an annotation too
+        _drop_type_parameters(node)
         self._functions += 1
         visited = super().visit_FunctionDef(node)
         self._functions -= 1
@@ -212,8 +219,7 @@ class _Policy(RestrictingNodeTransformer):
         self.check_name(node, node.name)
         if node.keywords:
             self.refuse(node, "a class takes no keywords here, such as metaclass", "leave them out")
-        if hasattr(node, "type_params"):
-            node.type_params = []
+        _drop_type_parameters(node)
         node = self.node_contents_visit(node)
         metaclass = ast.keyword(arg="metaclass", value=ast.Name("_metaclass_", ast.Load()))
         node.keywords = [ast.fix_missing_locations(ast.copy_location(metaclass, node))]
@@ -229,10 +235,9 @@ class _Policy(RestrictingNodeTransformer):
         return leave
 
     def visit_ExceptHandler(self, node: ast.ExceptHandler) -> Any:
-        visited = super().visit_ExceptHandler(node)
+        visited: Any = super().visit_ExceptHandler(node)
         if visited.type is None:  # a bare except would catch that way out as well
-            visited.type = ast.Name("_exception_", ast.Load())
-            ast.copy_location(visited.type, visited)
+            visited.type = ast.copy_location(ast.Name("_exception_", ast.Load()), node)
         return visited
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
@@ -246,7 +251,7 @@ class _Policy(RestrictingNodeTransformer):
         return self.visit(node.value)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
-        fields = {name: getattr(node, name, None) for name in ast.FunctionDef._fields}
+        fields: dict[str, Any] = {name: getattr(node, name, None) for name in ast.FunctionDef._fields}
         return self.visit(ast.copy_location(ast.FunctionDef(**fields), node))
 
     def visit_AsyncFor(self, node: ast.AsyncFor) -> Any:

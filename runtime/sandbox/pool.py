@@ -61,10 +61,10 @@ class Pool:
     ) -> Outcome:
         """Runs the code and gives how it ended. It raises only what `answer` raises beyond `Exception`.
 
-        `answer(path, arguments, keywords)` gives the JSON-able answer to `$.a.b(...)`, in this thread; a VerbenaError that it
-        raises is raised in the code. `names` are values that the code finds under these names, as records. `now` is what
-        `$.now()` says, `seed` fixes chance. `nested` is for code run while another run's call is being answered: it does not
-        queue, as the run that it belongs to holds a place already; the caller bounds the depth.
+        `answer(path, arguments, keywords)` gives the JSON-able answer to `$.a.b(...)`, in this thread; a VerbenaError
+        that it raises is raised in the code. `names` are values that the code finds under these names, as records.
+        `now` is what `$.now()` says, an ISO text; `seed` fixes chance. `nested` is for code that runs while another
+        run's call is answered: it does not queue, as that run holds a place already; the caller bounds the depth.
         """
         refused = _refused(code)
         if refused is not None:
@@ -114,7 +114,7 @@ class Pool:
         while self._warm:
             self._warm.popleft().end()
 
-    def _run(self, job: bytes, answer: Answer, limits: Limits) -> Outcome:
+    def _run(self, job: bytes, answer: Answer, limits: Limits, *, again: bool = True) -> Outcome:
         worker = self._take()
         conversation = _Conversation(worker, answer, limits)
         try:
@@ -122,7 +122,11 @@ class Pool:
         except DeadlinePassed:
             return conversation.outcome(error=_too_slow(limits))
         except WorkerDied:
-            return conversation.outcome(error=_died(self._nursery.end_of(worker)))
+            end = self._nursery.end_of(worker)
+            if again and conversation.is_silent and end in (None, -_SIGKILL):
+                # Killed before it asked for anything, most likely with its zygote: a second try repeats nothing.
+                return self._run(job, answer, limits, again=False)
+            return conversation.outcome(error=_died(end))
         except ProtocolBroken as broken:
             _log.warning("worker broke the protocol", reason=str(broken))
             return conversation.outcome(error=_died(None))
@@ -187,6 +191,11 @@ class _Conversation:
             if self._refused > CALLS_REFUSED_MAX or self._internal > INTERNAL_CALLS_MAX:
                 return self.outcome(error=self._too_many())
             payload = self._reply(frame)
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether the worker has not asked for anything yet."""
+        return self._calls + self._internal == 0
 
     def outcome(self, *, result: Any = None, output: str = "", error: dict[str, Any] | None = None) -> Outcome:
         """How it ended, with what was counted so far."""

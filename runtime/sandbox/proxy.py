@@ -3,11 +3,10 @@
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from runtime.sandbox.frames import PATH_WORDS_MAX, WORD_CHARS_MAX
-from runtime.sandbox.record import Record
+from runtime.sandbox.record import Noun, Record
 
 Ask = Callable[[tuple[str, ...], tuple[Any, ...], Mapping[str, Any]], Any]
 
@@ -70,15 +69,6 @@ class DollarError(Exception):
         self.hint = hint
         self.details = details
         super().__init__(message)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Noun:
-    """What the parent says of a noun: the words that its entities answer to."""
-
-    fields: frozenset[str]
-    verbs: frozenset[str]
-    relations: frozenset[str]
 
 
 class Answers:

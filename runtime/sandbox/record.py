@@ -1,7 +1,8 @@
 """A record: one mapping that `$` answered, read by attribute or by item, and never changed."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 from runtime.errors import nearest
 
@@ -9,8 +10,9 @@ from runtime.errors import nearest
 METHODS = frozenset({"get", "keys", "values", "items", "copy"})
 
 
-class Noun(Protocol):
-    """What a record asks about its `$type`."""
+@dataclass(frozen=True, kw_only=True)
+class Noun:
+    """What the parent says of a noun: the words that its entities answer to."""
 
     fields: frozenset[str]
     verbs: frozenset[str]
@@ -40,7 +42,7 @@ class Record(dict[str, Any]):
     nouns: Nouns
 
     def attribute(self, name: str) -> Any:
-        """A key, a dict method, a known field that is null, or a verb of the noun: in this order. Raises AttributeError."""
+        """A dict method, a key, a known field that is null, or a verb of the noun, in this order. Or AttributeError."""
         if name in METHODS:
             return getattr(self, name)
         if name in self:
@@ -63,20 +65,19 @@ class Record(dict[str, Any]):
         """A plain dict that may be changed."""
         return dict(self)
 
-    def __repr__(self) -> str:
-        return dict.__repr__(self)
-
     def _refuse(self, *_: Any, **__: Any) -> Any:
         raise self.refusal()
 
     def refusal(self) -> "ReadOnly":
         """Why it cannot be changed, and what to do instead."""
         if "$type" in self and "$id" in self:
-            hint = f'results are copies: use $.{self["$type"]}.update("{self["$id"]}", {{...}}), or dict(record) to work on your own'
+            update = f'$.{self["$type"]}.update("{self["$id"]}", {{...}})'
+            hint = f"results are copies: use {update}, or dict(record) for one of your own"
             return ReadOnly(f"this {self['$type']} cannot be changed by assignment", hint)
         return ReadOnly("this record cannot be changed", "results are copies: make your own with dict(record)")
 
-    __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
+    if not TYPE_CHECKING:  # to a type checker a dict must be writable
+        __setitem__ = __delitem__ = __ior__ = update = setdefault = pop = popitem = clear = _refuse
 
 
 def _near(word: str, words: Any) -> str:

@@ -1,8 +1,8 @@
 """`$` as a real Python name, with every column left where its author put it.
 
-Python has no `$`. So each `$` that is code (not text, comment or format literal) is swapped for one letter that the source does
-not contain, Python parses that, and the letter becomes `$` again in the tree: the compiler takes any string for a name. Errors,
-signatures and columns then all speak of `$`.
+Python has no `$`. So each `$` that is code (not text, comment or format literal) is swapped for one letter that the
+source does not contain, Python parses that, and the letter becomes `$` again in the tree: the compiler takes any string
+for a name. Errors, signatures and columns then all speak of `$`.
 """
 
 import ast
@@ -10,7 +10,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
-# One character each, so that columns stay; letters of rare scripts that NFKC (which Python applies to names) leaves alone.
+# One character each, so that columns stay: letters of rare scripts that NFKC, applied to names by Python, leaves alone.
 _STAND_INS = ("\ua4e2", "\ua4f3", "\u16a0", "\u13a0", "\u1401", "\u2c00", "\ua500", "\u10a0")
 
 
@@ -35,7 +35,7 @@ class Source:
 
 
 def parse(text: str, filename: str = "<do>") -> Source:
-    """The program. Raises SyntaxError, whose text and offset are the author's, also for code that is nested too deeply."""
+    """The program. Raises SyntaxError with the author's text and offset, also for code that is nested too deeply."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     dollars = dollars_of(text)
     stand_in = _stand_in(text) if dollars else ""
@@ -88,9 +88,8 @@ def _restore(tree: ast.AST, stand_in: str) -> None:
             if isinstance(value, str):
                 if stand_in in value:  # names, attributes, arguments, and the text of f"{$.x=}"
                     setattr(node, field, value.replace(stand_in, "$"))
-            elif isinstance(value, list) and value and isinstance(value[0], str):  # global and nonlocal
-                names: list[str] = value
-                setattr(node, field, [name.replace(stand_in, "$") for name in names])
+            elif isinstance(node, (ast.Global, ast.Nonlocal)):
+                node.names = [name.replace(stand_in, "$") for name in node.names]
 
 
 def _speak_of_dollars(error: SyntaxError, stand_in: str) -> None:
@@ -112,7 +111,7 @@ _PREFIX_LETTERS = "rbuftRBUFT"
 class _Scanner:
     """A lexer that knows only what hides a `$`: strings, comments, and the literal parts of f-strings.
 
-    It reads f-strings as Python 3.12 does (nested quotes, comments in fields); what older Pythons accept reads the same.
+    It reads f-strings as Python 3.12 does (nested quotes, comments in fields); what older ones accept reads the same.
     Each method takes the index where its part begins and gives the index just past it.
     """
 

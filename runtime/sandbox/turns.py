@@ -18,7 +18,7 @@ class WaitedTooLong(Exception):
 
 
 class Turns:
-    """`places` callers at once; the others wait. One tenant's queue never delays another's turn by more than one run."""
+    """`places` callers at once; the others wait. No tenant gets two turns while another waits."""
 
     def __init__(self, places: int) -> None:
         self._free = places

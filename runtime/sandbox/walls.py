@@ -21,7 +21,7 @@ CPU_SECONDS_SPARE = 2  # past the deadline; the pool's kill comes first
 
 
 def raise_walls() -> list[str]:
-    """Raises what this platform has; the names of what stands. Raises OSError where the kernel refuses one that it has."""
+    """Raises what this platform has and names what stands. Raises OSError where the kernel refuses one that it has."""
     standing: list[str] = []
     if resource is not None:
         # No core dump with tenant data, no file content, no further process (root is exempt from the last).
@@ -36,7 +36,7 @@ def raise_walls() -> list[str]:
 
 
 def bound_memory(base_bytes: int, memory_bytes: int) -> None:
-    """The job's memory: `memory_bytes` on top of what the process has mapped already. Raising walls leaves this possible."""
+    """The job's memory: `memory_bytes` on top of what is mapped already. It must stay possible behind the walls."""
     if resource is not None and sys.platform == "linux":  # Darwin does not hold to it
         soft = base_bytes + memory_bytes
         resource.setrlimit(resource.RLIMIT_AS, (soft, soft + MEMORY_TO_REPORT))

@@ -1,7 +1,7 @@
 """The zygote: a process that has loaded everything, holds no secret, and forks a worker for each request.
 
-It is started as `python -I -B -m runtime.sandbox.zygote <descriptor>`, with an empty environment. The descriptor is one end
-of a SEQPACKET socket. Each message there is one request:
+It is started as `python -I -B -m runtime.sandbox.zygote <descriptor>`, with an empty environment. The descriptor is one
+end of a SEQPACKET socket. Each message there is one request:
 
     b"F" + a socket      fork a worker that talks over that socket; answer: its pid, with a pidfd where there are such
     b"S" + a pid         how did that worker end? answer: its exit code, or minus its signal; empty when not known

@@ -1,5 +1,6 @@
 """A pool for the tests, and a tenant of one deal that answers `$`."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -57,6 +58,7 @@ def run(pool: Pool) -> Run:
     """Runs code for the tenant above; keywords are those of Limits."""
 
     def run(code: str, answer: Answer = tenant, **bounds: Any) -> Outcome:
-        return pool.run(code, answer, Limits(**{"seconds": 5.0, **bounds}), now=NOW, seed=7)
+        limits = dataclasses.replace(Limits(seconds=5.0), **bounds)
+        return pool.run(code, answer, limits, now=NOW, seed=7)
 
     return run

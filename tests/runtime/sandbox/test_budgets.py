@@ -18,12 +18,12 @@ def error_of(outcome: Outcome) -> dict[str, Any]:
 
 
 def test_an_endless_loop_is_stopped_with_its_line(run: Run) -> None:
-    assert error_of(run("x = 1\nwhile True:\n    x += 1", seconds=0.3)) == {
+    assert error_of(run("x = 1\nwhile True: pass", seconds=0.3)) == {
         "code": "timeout",
-        "message": "the code was stopped after 0.3 s in line 3",
+        "message": "the code was stopped after 0.3 s in line 2",
         "hint": "narrow the query, or do the work in several calls",
-        "details": {"type": "Timeout", "seconds": 0.3, "line": 3, "source": "x += 1"},
-    } or error_of(run("while True: pass", seconds=0.3))["details"]["line"] == 1
+        "details": {"type": "Timeout", "seconds": 0.3, "line": 2, "source": "while True: pass"},
+    }
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,11 @@ def test_memory_within_the_bound_is_given(run: Run) -> None:
 
 def test_endless_recursion_is_an_error_with_its_place(run: Run) -> None:
     error = error_of(run("def f(n):\n    return f(n + 1)\nf(0)"))
-    assert (error["code"], error["details"]["type"], error["details"]["line"]) == ("execution_error", "RecursionError", 2)
+    assert (error["code"], error["details"]["type"], error["details"]["line"]) == (
+        "execution_error",
+        "RecursionError",
+        2,
+    )
 
 
 def test_a_result_that_is_too_large_is_refused_by_name(run: Run) -> None:
@@ -70,6 +74,7 @@ def test_a_result_that_is_too_large_is_refused_by_name(run: Run) -> None:
         "code": "limit_exceeded",
         "message": "the result is 20.0 MB, the limit is 4 MB",
         "hint": "return ids, fewer fields or fewer entities",
+        "details": {"line": 1, "column": 1, "source": "'x' * (20 * 2 ** 20)"},
     }
 
 
@@ -79,14 +84,17 @@ def test_a_call_that_carries_too_much_is_refused_in_the_code(run: Run) -> None:
 
 
 def test_an_answer_that_is_too_large_is_refused_in_the_code(run: Run) -> None:
-    outcome = run("$.big()", answer=lambda path, arguments, keywords: "x" * (5 * MEGABYTE))
-    assert error_of(outcome)["message"] == "the answer to $.big is 5.0 MB, the limit is 4 MB"
+    def big(path: list[str], arguments: list[Any], keywords: dict[str, Any]) -> str:
+        return "x" * (5 * MEGABYTE)
+
+    assert error_of(run("$.big()", answer=big))["message"] == "the answer to $.big is 5.0 MB, the limit is 4 MB"
 
 
 @pytest.mark.parametrize("size", [CODE_BYTES_MAX + 1, MEGABYTE])
 def test_code_that_is_too_large_is_refused_unread(run: Run, size: int) -> None:
     error = error_of(run("#" * size))
-    assert (error["code"], error["message"].partition(",")[2]) == ("limit_exceeded", " the limit is 256 KB") or size > 1
+    assert error["code"] == "limit_exceeded"
+    assert error["message"].endswith("KB, the limit is 256 KB")
 
 
 def test_code_as_large_as_allowed_runs(run: Run) -> None:

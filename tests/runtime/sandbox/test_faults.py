@@ -53,7 +53,9 @@ def test_what_fails_in_the_server_is_not_told(run: Run) -> None:
 )
 def test_the_place_is_the_authors(run: Run, code: str, line: int, column: int) -> None:
     details = error_of(run(code))["details"]
-    found = details["column"] if not code.startswith("f\"") else 1  # before 3.12 parts of f-strings have no place of their own
+    found = (
+        details["column"] if not code.startswith('f"') else 1
+    )  # before 3.12 parts of f-strings have no place of their own
     assert (details["line"], found) == (line, column)
 
 
@@ -78,6 +80,7 @@ def test_the_place_is_the_authors(run: Run, code: str, line: int, column: int) -
         ("$.Deal.find()[5]", "IndexError", "length"),
         ("$.Deal.find()['name']", "TypeError", "take an element"),
         ("for deal in $.Deal.find: pass", "TypeError", "call it"),
+        ("$.Deal.find()[0].items[0]", "TypeError", "order['items']"),
         ("len($.Deal.find)", "TypeError", "$.Deal.find(...)"),
         ("{'name': 1}['nme']", "KeyError", "record.get"),
         ("$.Deal.find()[0].name = 'x'", "ReadOnly", 'results are copies: use $.Deal.update("deal_fX9bL5nRdK", {...})'),
@@ -122,6 +125,11 @@ def test_a_result_that_is_no_data_is_refused_with_its_place(run: Run, code: str,
     error = error_of(run(code))
     assert (error["code"], error["details"]["type"]) == ("execution_error", "NotData")
     assert words in error["message"]
+
+
+def test_the_place_of_a_result_is_where_it_is_given(run: Run) -> None:
+    assert error_of(run("x = 1\nif x:\n    return [$]"))["details"]["line"] == 3
+    assert error_of(run("x = 1\n\n[$]"))["details"]["line"] == 3
 
 
 def test_an_argument_that_is_no_data_is_refused_where_it_is_given(run: Run) -> None:

@@ -18,7 +18,10 @@ def refusals(code: str) -> list[tuple[int, str]]:
         "d[k] += 1; o.x -= 2; n **= 3",
         "x: int = 1\ny: dict[str, list[int]]\ndef f(a: int, *b: str, c: 'X' = 1, **d) -> int: return a",
         "def f():\n    n = 0\n    def g():\n        nonlocal n\n        n += 1\n    return g",
-        "match x:\n    case {'a': a, **rest}: pass\n    case [1, *others]: pass\n    case str() | None: pass\n    case _: pass",
+        (
+            "match x:\n    case {'a': a, **rest}: pass\n    case [1, *others]: pass\n"
+            "    case str() | None: pass\n    case _: pass"
+        ),
         "async def f():\n    async with a as b:\n        return await c\nawait f()\n[x async for x in y]",
         "async for x in y: pass",
         "if x:\n    return 1\nreturn 2",

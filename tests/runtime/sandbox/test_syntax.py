@@ -50,7 +50,7 @@ def value_of(code: str, **names: Any) -> Any:
         ("buf = 1\nif buf:\n  result = $.x", 7),
         ("$x = 4\nresult = $x", 4),
         ("x$ = 4\nresult = x$", 4),
-        ("ꓢ = 3\nresult = $.x + ꓢ", 10),
+        ("\ua4e2 = 3\nresult = $.x + \ua4e2", 10),
         (r'result = f"\ua4e2{$.x}"', "\ua4e27"),
         ("result = $.x\r\ns = '$'\r\n", 7),
         ("\ufeffresult = $.x", 7),
@@ -104,7 +104,7 @@ def test_the_same_dollars_are_found_as_by_pythons_own_tokenizer() -> None:
         starts = [0]
         for line in text.splitlines(keepends=True):
             starts.append(starts[-1] + len(line))
-        # Before 3.12 f-strings are one token: their dollars are known to the scanner alone, so those files are left out.
+        # Before 3.12 f-strings are one token: only the scanner knows their dollars, so those files are left out.
         if any(token.type == tokenize.STRING and re.match(r"(?i)r?f", token.string) for token in tokens):
             continue
         expected = [starts[token.start[0] - 1] + token.start[1] for token in tokens if token.string == "$"]

@@ -1,0 +1,1 @@
+"""Proofs of the log: its Merkle tree, its signed heads, and what a stranger checks without us."""
