@@ -26,7 +26,7 @@ import textwrap
 import types
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
@@ -47,10 +47,11 @@ BUILTINS: Mapping[str, Any] = types.MappingProxyType(
 )
 EXCEPTIONS: Mapping[str, type[Exception]] = types.MappingProxyType(
     _named(
-        "ArithmeticError AssertionError AttributeError EOFError Exception FloatingPointError IOError"
-        " ImportError IndexError KeyError LookupError MemoryError NameError NotImplementedError OSError OverflowError"
-        " PermissionError RecursionError RuntimeError StopIteration SyntaxError TimeoutError TypeError UnboundLocalError"
-        " UnicodeDecodeError UnicodeEncodeError UnicodeError UserWarning ValueError Warning ZeroDivisionError"
+        "ArithmeticError AssertionError AttributeError EOFError Exception FloatingPointError IOError ImportError"
+        " IndexError KeyError LookupError MemoryError NameError NotImplementedError OSError OverflowError"
+        " PermissionError RecursionError RuntimeError StopIteration SyntaxError TimeoutError TypeError"
+        " UnboundLocalError UnicodeDecodeError UnicodeEncodeError UnicodeError UserWarning ValueError Warning"
+        " ZeroDivisionError"
     )
 )
 
@@ -219,7 +220,7 @@ def _deep_copy(value: Any, depth: int = 0) -> Any:
     if depth > _COPY_DEPTH_MAX:
         raise ValueError(f"cannot copy data nested deeper than {_COPY_DEPTH_MAX}")
     if isinstance(value, dict):
-        entries: dict[Any, Any] = value
+        entries = cast(dict[Any, Any], value)
         return {key: _deep_copy(item, depth + 1) for key, item in entries.items()}
     if type(value) in (list, tuple, set):
         return type(value)(_deep_copy(item, depth + 1) for item in value)

@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import sys
+import warnings
 from collections.abc import Mapping
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, NoReturn
@@ -167,6 +168,7 @@ class Output:
 
 def warm() -> None:
     """Loads and runs everything once, so that a forked worker has nothing left to import, open or compile."""
+    warnings.simplefilter("ignore")  # of the author's syntax; told to nobody, after a search for source files
     datetime.datetime.strptime("2026", "%Y").strftime("%Y")  # loads what both import when they are first called
     job: dict[str, Any] = {
         "filename": "<do>",

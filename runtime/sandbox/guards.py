@@ -4,7 +4,7 @@ import operator
 import random
 import types
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from RestrictedPython.Guards import (  # pyright: ignore[reportUnknownVariableType]  this module has no types
     guarded_iter_unpack_sequence,  # pyright: ignore[reportUnknownVariableType]
@@ -126,7 +126,7 @@ def _attribute(value: object, name: str) -> Any:
             return getattr(value, name)
         if not isinstance(value, dict):
             raise AttributeError(f"{kind.__name__} has no {name!r}" + _near(name, listed))
-        entries: dict[Any, Any] = value
+        entries = cast(dict[Any, Any], value)
         if name in entries:
             return entries[name]
         raise AttributeError(f"the dict has no {name!r}" + _near(name, entries))
@@ -182,7 +182,7 @@ def item_of(value: Any, key: Any) -> Any:
         return value[key]
     except KeyError:
         if type(key) is str and isinstance(value, dict):
-            raise KeyError(key + _near(key, list[Any](value))) from None
+            raise KeyError(key + _near(key, cast(dict[Any, Any], value))) from None
         raise
 
 
@@ -225,7 +225,7 @@ def _applied(function: Callable[..., Any], /, *arguments: Any, **named: Any) -> 
 
 def _power(base: Any, exponent: Any, modulus: Any = None) -> Any:
     if modulus is not None:
-        return pow(base, exponent, modulus)
+        return cast(Any, pow(base, exponent, modulus))
     if isinstance(base, int) and isinstance(exponent, int) and base.bit_length() * exponent > POWER_BITS_MAX:
         raise OverflowError(f"the power is larger than {POWER_BITS_MAX:,} bits")
     return base**exponent
