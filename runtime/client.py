@@ -38,7 +38,7 @@ class Line:
 
     async def ask(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text; raises the VerbenaError that it ended in."""
-        question = wire.frame(wire.encode({"call": call, "tenant": self._tenant, "arguments": arguments}))
+        question = wire.question(call, self._tenant, arguments)
         async with self._places:
             try:
                 answer = await self._exchange(question)
@@ -111,7 +111,7 @@ class Connection:
 
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
-        question = wire.frame(wire.encode({"call": call, "tenant": self._tenant, "arguments": arguments}))
+        question = wire.question(call, self._tenant, arguments)
         line = self._socket or self._connect()
         self._socket = None  # given back only after a whole answer
         try:

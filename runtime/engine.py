@@ -1,6 +1,5 @@
 """A data folder, open: its tenants, and the calls that any face may make of them."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -30,7 +29,6 @@ from runtime.writer import Step, no_step
 # Files beyond this are let go of, the least recently used first: each costs a descriptor and a quarter of a megabyte.
 OPEN_TENANTS_MAX = 200
 UPKEEP_SECONDS = 1.0
-_TENANT = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
 
 log = structlog.get_logger()
 
@@ -68,10 +66,8 @@ class Engine:
         """An open tenant, made when nobody asked for it before."""
         found = self._tenants.get(name)
         if found is None:
-            if not _TENANT.match(name):
-                raise InvalidArguments(
-                    f"{name[:80]!r} is no name of a tenant", hint="up to 63 lower-case letters, digits and hyphens"
-                )
+            if not wire.TENANT_NAME.match(name):
+                raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
             with self._lock:
                 found = self._tenants.get(name)
                 if found is None:

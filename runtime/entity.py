@@ -11,6 +11,7 @@ from runtime.canonical import canonical
 from runtime.errors import NotFound
 from runtime.ids import prefix_of
 from runtime.noun import Noun
+from runtime.searchable import title_key
 
 Body = dict[str, Any]
 
@@ -87,15 +88,8 @@ def row(noun: Noun, entity: Entity, seq: int, text: str) -> tuple[Any, ...]:
 
 def title(noun: Noun, body: Mapping[str, Any]) -> str:
     """What a list shows of an entity: its name, title or subject, else its first text, else its id."""
-    for key in ("name", "title", "subject", "number", "key", "body", "filename"):
-        value = body.get(key)
-        if isinstance(value, str) and value:
-            return value[:200]
-    for key in noun.fields:
-        value = body.get(key)
-        if isinstance(value, str) and value:
-            return value[:200]
-    return str(body["$id"])
+    key = title_key(noun, body)
+    return str(body[key])[:200] if key is not None else str(body["$id"])
 
 
 def missing(noun: Noun, id: object) -> NotFound:

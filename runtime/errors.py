@@ -147,7 +147,9 @@ BY_CODE: dict[str, type[VerbenaError]] = {kind.code: kind for kind in VerbenaErr
 def from_dict(shape: Mapping[str, Any]) -> VerbenaError:
     """The exception that `as_dict` described, as a client raises it again."""
     kind = BY_CODE.get(str(shape.get("code")), ExecutionError)
-    return kind(str(shape.get("message", "")), hint=shape.get("hint"), **shape.get("details", {}))
+    error = kind(str(shape.get("message", "")), hint=shape.get("hint"))
+    error.details.update(shape.get("details") or {})
+    return error
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -20,6 +20,8 @@ from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Change
 
+# A difference between two moments names at most this many entities.
+DIFFERENCE_MAX = 1_000
 SALT_BYTES = 16
 # One read of the log gives at most this many events.
 EVENTS_LIMIT_MAX = 1_000
@@ -145,6 +147,66 @@ def done_by(file: TenantFile, id: str, verb: str) -> list[dict[str, Any]]:
     return [
         {"actor": row.actor, "at": values.format_datetime(row.at.replace(tzinfo=UTC)), "seq": row.seq} for row in rows
     ]
+
+
+def set_by(file: TenantFile, id: str, key: str) -> dict[str, Any] | None:
+    """The event that gave a key of an entity the value that it has, or that took its value away; None for one never set."""
+    for event in reversed(history(file, id)):
+        if key in event.get("changed", {}):
+            return event
+        if event["version"] == 1:
+            body = body_at(file, id, 1)
+            return event if body is not None and key in body else None
+    return None
+
+
+def difference(
+    file: TenantFile, first: int, last: int, *, type: str | None = None, id: str | None = None
+) -> dict[str, Any]:
+    """`{from, to, created, deleted, changed}`: which entities differ between two positions, and of the changed ones how.
+
+    At most a thousand entities are told; `more` says that there are others.
+    """
+    narrowed = [Sql("seq > ? AND seq <= ?", (first, last))]
+    narrowed += [Sql("type = ?", (type,))] if type is not None else []
+    narrowed += [Sql("entity = ?", (id,))] if id is not None else []
+    events = f"{file.catalog}.events"
+    touched = Sql(f"SELECT entity, arg_max(payload, seq) FROM {events} WHERE ") + Sql.join(" AND ", narrowed)
+    rows = file.rows(touched + f" GROUP BY entity ORDER BY min(seq) LIMIT {DIFFERENCE_MAX + 1}")
+    now = {entity: _after(payload) for entity, payload in rows[:DIFFERENCE_MAX]}
+    before_sql = f"SELECT entity, arg_max(payload, seq) FROM {events} WHERE entity IN (SELECT unnest(?)) AND seq <= ? GROUP BY entity"
+    before = {entity: _after(payload) for entity, payload in file.rows(Sql(before_sql, (list(now), first)))}
+    shape: dict[str, Any] = {"from": first, "to": last, "created": [], "deleted": [], "changed": []}
+    for entity, after in now.items():
+        was = before.get(entity)
+        if not _lives(was) and _lives(after):
+            shape["created"].append(entity)
+        elif _lives(was) and not _lives(after):
+            shape["deleted"].append(entity)
+        elif _lives(was) and _lives(after):
+            changes = _changes(was or {}, after or {})
+            if changes:
+                shape["changed"].append({"id": entity, "changes": changes})
+    if len(rows) > DIFFERENCE_MAX:
+        shape["more"] = True
+    return shape
+
+
+def _after(payload: str | None) -> dict[str, Any] | None:
+    return None if payload is None else _decode(payload)["after"]
+
+
+def _lives(body: Mapping[str, Any] | None) -> bool:
+    return body is not None and "$deletedAt" not in body
+
+
+def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """Which keys differ, and how, in the form of an event's `changed`."""
+    return {
+        key: {side: body[key] for side, body in (("from", was), ("to", now)) if key in body}
+        for key in sorted({*was, *now})
+        if not key.startswith("$") and was.get(key) != now.get(key)
+    }
 
 
 def body_at(file: TenantFile, id: str, version: int) -> dict[str, Any] | None:

@@ -33,7 +33,7 @@ from runtime.query import (
 from runtime.sql import Sql
 from runtime.text_index import text_of
 from runtime.tokens import tokenize
-from runtime.unit import Unit
+from runtime.unit import Lookup, Unit
 from runtime.vocabulary import Vocabulary
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -65,9 +65,14 @@ def entity(unit: Unit, context: str, noun: Noun, id: str, options: Mapping[str, 
     return _shown(unit.overlay, unit.vocabulary, noun, [found.body], context, fields, include)[0]
 
 
-def page(unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any]) -> Page:
-    """A page of a noun's entities, filtered and sorted. `arguments` are those of `search` without type and query."""
-    query = parse_query(arguments, noun, unit.vocabulary, now=unit.now)
+def page(
+    unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any], *, as_of: int | None = None
+) -> Page:
+    """A page of a noun's entities, filtered and sorted. `arguments` are those of `search` without type and query.
+
+    `as_of` is the position of the log that the unit's view shows; the cursor goes on there.
+    """
+    query = parse_query(arguments, noun, unit.vocabulary, now=unit.now, as_of=as_of)
     source = Source(unit.overlay)
     rows = unit.overlay.rows(page_sql(query, source))
     has_more = len(rows) > query.limit
@@ -183,38 +188,54 @@ def aggregate(
 
 
 def only(unit: Unit, noun: Noun, key: str, value: Any) -> str | None:
-    """The id of the one live entity with this value; None where there is none. Several are refused."""
+    """The id of the one live entity with this value; None where there is none. Several are refused.
+
+    A unit rests on the answer: another one at commit is a conflict.
+    """
     if noun.fields[key].unique:
         return unit.overlay.owner((noun.name, key, value if isinstance(value, str) else str(value)))
-    found = page(unit, "", noun, {"filter": {key: value}, "limit": 2, "total": False}).shown
-    if len(found) > 1:
+    ids = holders(unit.overlay, unit.vocabulary, noun, key, value, unit.now)
+    if len(ids) > 1:
         raise InvalidArguments(
-            f"several {noun.name} have this {key}",
-            hint="upsert by a field that only one has",
-            ids=[each["$id"] for each in found],
+            f"several {noun.name} have this {key}", hint="upsert by a field that only one has", ids=ids
         )
-    return found[0]["$id"] if found else None
+    id = ids[0] if ids else None
+    if not unit.overlay.staged(noun):  # what the unit staged itself is no ground that can move
+        unit.lookups.append(Lookup(noun, key, value, id))
+    return id
 
 
-def without_dead_links(view: View, vocabulary: Vocabulary, noun: Noun, body: Body) -> Body:
-    """The body with links to deleted entities left out: they read as empty until the target is restored."""
-    dead: dict[str, Any] = {}
+def holders(view: View, vocabulary: Vocabulary, noun: Noun, key: str, value: Any, now: datetime) -> list[str]:
+    """The ids of live entities with a value, two of them at the most."""
+    query = parse_query({"filter": {key: value}, "limit": 1}, noun, vocabulary, now=now)
+    return [_decode(row[0])["$id"] for row in view.rows(page_sql(query, Source(view)))]
+
+
+def without_dead_links(view: View, vocabulary: Vocabulary, noun: Noun, bodies: Sequence[Body]) -> list[Body]:
+    """The bodies with links to deleted entities left out: they read as empty until the target is restored."""
+    live = list(bodies)
     for key, field in noun.fields.items():
-        if field.target is None or key not in body:
+        if field.target is None:
             continue
         target = vocabulary.noun(field.target)
         if not view.has_deleted(target):
             continue
-        if field.many:
-            dead[key] = [id for id in body[key] if _lives(view, target, id)]
-        elif not _lives(view, target, body[key]):
-            dead[key] = None
-    return {key: value for key, value in {**body, **dead}.items() if value is not None} if dead else body
+        ids = {id for body in bodies for id in _linked(body, key)}
+        alive = {id for id, found in view.get_many(target, ids).items() if not found.deleted}
+        for place, body in enumerate(live):
+            if any(id not in alive for id in _linked(body, key)):
+                kept = {each: value for each, value in body.items() if each != key}
+                left = [id for id in _linked(body, key) if id in alive]
+                live[place] = {**kept, key: left} if field.many else kept
+    return live
 
 
-def _lives(view: View, noun: Noun, id: str) -> bool:
-    found = view.get(noun, id)
-    return found is not None and not found.deleted
+def _linked(body: Body, key: str) -> list[str]:
+    """The ids that a relation's key holds."""
+    value = body.get(key)
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _in_order(
@@ -243,7 +264,7 @@ def _shown(
     fields: tuple[str, ...] | None,
     include: Sequence[Include],
 ) -> list[Body]:
-    live = [without_dead_links(view, vocabulary, noun, body) for body in bodies]
+    live = without_dead_links(view, vocabulary, noun, bodies)
     shown = [chosen(entities.shown(noun, body, context), fields) for body in live]
     for each in include:
         _attach(view, vocabulary, live, shown, each, context)
@@ -265,11 +286,10 @@ def _attach(
             listed = _shown(view, vocabulary, step.target, found, context, None, include.parts)
             shape[step.name] = listed if step.many else (listed[0] if listed else None)
         return
+    wanted = {id for body in live for id in _linked(body, step.key)[:RELATED_MAX]}
+    targets = view.get_many(step.target, wanted)
     for body, shape in zip(live, shown, strict=True):
-        value = body.get(step.key)
-        ids = (value or []) if step.listed else [value] if value else []
-        found = [
-            entity.body for id in ids[:RELATED_MAX] if (entity := view.get(step.target, id)) and not entity.deleted
-        ]
+        ids = _linked(body, step.key)[:RELATED_MAX]
+        found = [targets[id].body for id in ids if id in targets and not targets[id].deleted]
         listed = _shown(view, vocabulary, step.target, found, context, None, include.parts)
         shape[step.name] = listed if step.listed else (listed[0] if listed else None)

@@ -22,6 +22,10 @@ class View(Protocol):
         """The entity, deleted or not; None where there never was one."""
         ...
 
+    def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
+        """Those of several entities of one noun that there are, deleted or not."""
+        ...
+
     def owner(self, key: Key) -> str | None:
         """Who has a unique value."""
         ...
@@ -66,6 +70,8 @@ class Graph:
 
     def text(self, noun: Noun, id: str) -> tuple[int, str] | None:
         """`(number, body as JSON text)` of an entity, deleted or not."""
+        if not id.startswith(noun.key + "_"):
+            return None  # an id of another noun, which the cache would know
         entry = self._cache.get(id)
         if entry is not None:
             try:
@@ -82,7 +88,8 @@ class Graph:
         return entry
 
     def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
-        """The entities with these ids, deleted ones too, in one query for what is not cached."""
+        """The entities of a noun with these ids, deleted ones too, in one query for what is not cached."""
+        ids = [id for id in ids if id.startswith(noun.key + "_")]
         found = {id: entry for id in ids if (entry := self._cache.get(id)) is not None}
         missing = [id for id in ids if id not in found]
         if missing:
@@ -174,7 +181,13 @@ class Overlay:
 
     def get(self, noun: Noun, id: str) -> Entity | None:
         found = self.entities.get(id)
-        return found if found is not None else self._below.get(noun, id)
+        return found if found is not None and found.noun == noun.name else self._below.get(noun, id)
+
+    def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
+        wanted = list(ids)
+        mine = {id: found for id in wanted if (found := self.entities.get(id)) is not None and found.noun == noun.name}
+        rest = [id for id in wanted if id not in mine]
+        return mine | (self._below.get_many(noun, rest) if rest else {})
 
     def owner(self, key: Key) -> str | None:
         return self.keys[key] if key in self.keys else self._below.owner(key)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CRUD_VERBS = ("create", "update", "upsert", "delete", "restore", "rollback")
-READ_VERBS = ("get", "find", "findOne", "count", "aggregate", "history")
+READ_VERBS = ("get", "find", "findOne", "count", "aggregate", "history", "diff", "changedBy")
 META_FIELDS = ("$id", "$type", "$context", "$version", "$createdAt", "$updatedAt", "$createdBy")
 
 

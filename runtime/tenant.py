@@ -12,6 +12,7 @@ import structlog
 
 from runtime import entity as entities
 from runtime.clock import Clock, system_clock
+from runtime.cursor import unseal
 from runtime.declaration import declare, from_data
 from runtime.entity import Body, Entity
 from runtime.errors import Unavailable
@@ -20,6 +21,7 @@ from runtime.graph import Graph, View
 from runtime.idempotency import Answers
 from runtime.ids import NewId, new_id
 from runtime.noun import Noun
+from runtime.past import History, Past, position
 from runtime.plans import PlanShelf
 from runtime.reservations import Reservations
 from runtime.sql import Sql
@@ -79,6 +81,7 @@ class Tenant:
             on_commit=self._after_commit,
             step=options.step,
         )
+        self.history = History(self.file, self.writer.pause)
         self.reservations = Reservations()
         self.answers = Answers(self.file, options.clock)
         self.plans = PlanShelf(self.file, options.clock)
@@ -102,6 +105,17 @@ class Tenant:
             via=via,
             new_id=self.new_id,
         )
+
+    def unit_at(self, unit: Unit, as_of: Any, cursor: Any = None) -> tuple[Unit, int | None]:
+        """The unit that reads at `asOf`, or where the cursor left off, and that position; the unit itself for the present."""
+        seq: int | None = None
+        if as_of is not None:
+            seq = position(self.file, as_of, now=unit.now, head=self.writer.seq)
+        elif cursor is not None:
+            seq = unseal(cursor).as_of
+        if seq is None:
+            return unit, None
+        return self.unit(unit.caller, view=Past(self.file, self.history, seq), run=unit.run), seq
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside; Conflict where what it rests on has changed, its nouns included."""
@@ -205,6 +219,7 @@ class Tenant:
         for change, _ in logged:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
+                self.history.outdated()
         index = self._texts
         if index is not None and self._caught_up.is_set():  # until then, catching up finds it
             index.add(
@@ -224,6 +239,9 @@ class Tenant:
         if grown > WAL_BYTES_MAX or (grown and rests):
             with self.writer.pause():
                 self.file.checkpoint()
+                self.answers.forget_old()
+        if rests:
+            self.history.keep_up(self.writer.seq, self.vocabulary.noun)
 
     def close(self) -> None:
         """Let go of everything; what was acknowledged is in the file already."""

@@ -53,6 +53,16 @@ def no_handlers(noun: Noun, verb: Verb) -> Sequence[BeforeHandler]:
     return ()
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Who had a value of a key."""
+
+    noun: Noun
+    key: str
+    value: Any
+    id: str | None
+
+
 @dataclass(slots=True, kw_only=True)
 class Unit:
     """All or nothing: every change goes through `stage`, every read by id through `read`."""
@@ -72,6 +82,8 @@ class Unit:
     reads: dict[str, tuple[Noun, int]] = field(default_factory=dict[str, tuple[Noun, int]])
     # Nobody may point at these at commit either: that was learned from a query, and not from an id.
     deletions: list[tuple[Noun, str]] = field(default_factory=list[tuple[Noun, str]])
+    # The one entity that had a value, or None, for keys that are not unique: still so at commit, or a conflict.
+    lookups: list[Lookup] = field(default_factory=list[Lookup])
 
     began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
 

@@ -6,22 +6,25 @@ the result, or `-` and the error in its one shape.
 
 import hashlib
 import os
+import re
 import socket
 import struct
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from runtime.errors import LimitExceeded, VerbenaError, from_dict
+from runtime.errors import InvalidArguments, LimitExceeded, VerbenaError, from_dict
 
 # Larger than any result that a tool may give (4 MiB) and any code it may be given.
 FRAME_BYTES_MAX = 16 << 20
 # What the kernel takes as the path of a local socket.
 _SOCKET_PATH_BYTES_MAX = 100
 
-PROTOCOL = 1
+TENANT_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\Z")
+TENANT_NAME_HINT = "up to 63 lower-case letters, digits and hyphens, with a letter or digit at both ends"
 
 encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
@@ -54,6 +57,16 @@ def private_folder(path: Path) -> None:
     found = path.stat()
     if found.st_uid != os.getuid():
         raise PermissionError(f"{path} belongs to another user")
+
+
+def question(call: str, tenant: str, arguments: Mapping[str, Any]) -> bytes:
+    """A call as a frame. Raises InvalidArguments for what JSON cannot carry."""
+    try:
+        return frame(encode({"call": call, "tenant": tenant, "arguments": arguments}))
+    except (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError) as error:
+        raise InvalidArguments(
+            f"{call} takes plain JSON values: {str(error)[:200]}", hint="numbers, texts, lists and mappings, not too deep"
+        ) from error
 
 
 def frame(payload: bytes) -> bytes:

@@ -19,6 +19,7 @@ from runtime.clock import Clock
 from runtime.entity import Entity
 from runtime.errors import Conflict, Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt, recorded
+from runtime.find import holders
 from runtime.graph import Graph, Key, Overlay, View
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
@@ -270,6 +271,10 @@ class Writer:
             # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.
             if owner is not None and owner != id and owner not in unit.overlay.entities:
                 raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
+        for lookup in unit.lookups:
+            ids = holders(overlay, unit.began_with, lookup.noun, lookup.key, lookup.value, unit.now)
+            if ids != ([] if lookup.id is None else [lookup.id]):
+                raise Conflict(f"who has this {lookup.noun.name}.{lookup.key} changed while this ran", hint="run it again")
         if unit.deletions:
             after = Overlay(overlay)
             after.absorb(unit.overlay)

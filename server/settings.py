@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import InvalidArguments, did_you_mean
+from runtime.errors import InvalidArguments
+from runtime.wire import TENANT_NAME, TENANT_NAME_HINT, did_you_mean
 
-TENANT_CHARS_MAX = 64
 TENANT = "default"
 BASE_URL = "http://localhost:4747"
 IDLE_S = "600"
@@ -88,13 +88,9 @@ def claude_desktop_config_here() -> Path:
 
 
 def _tenant(name: str) -> str:
-    """A tenant names a file, so it is one plain word."""
-    plain = name.isascii() and name.replace("-", "").replace("_", "").isalnum() and name[0].isalnum()
-    if not plain or len(name) > TENANT_CHARS_MAX:
-        raise InvalidArguments(
-            f"{name[:80]!r} cannot be the name of a tenant",
-            hint=f"letters, digits, - and _, beginning with a letter or digit, at most {TENANT_CHARS_MAX}",
-        )
+    """A tenant names a file and stands in URLs, so it is one plain word in small letters."""
+    if not TENANT_NAME.match(name):
+        raise InvalidArguments(f"{name[:80]!r} cannot be the name of a tenant", hint=TENANT_NAME_HINT)
     return name
 
 

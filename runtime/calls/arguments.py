@@ -9,7 +9,7 @@ from runtime.ids import prefix_of
 from runtime.noun import Noun, Verb
 
 # What stands in `find` beside the fields of the noun.
-FIND_OPTIONS = ("filter", "query", "sort", "limit", "cursor", "fields", "include", "total")
+FIND_OPTIONS = ("filter", "query", "sort", "limit", "cursor", "fields", "include", "total", "asOf")
 
 
 def mapping(value: Any) -> dict[str, Any] | None:
@@ -35,6 +35,13 @@ def one_mapping(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any
     if len(args) > 1 or given is None:
         raise InvalidArguments("that takes keywords or one mapping", hint='for example type="Deal"')
     return {**given, **kwargs}
+
+
+def of_search(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """`search("words", type=…)`, keywords, or one mapping."""
+    if len(args) == 1 and isinstance(args[0], str):
+        return {"query": args[0], **kwargs}
+    return one_mapping(args, kwargs)
 
 
 def of_fetch(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
@@ -155,3 +162,13 @@ def of_aggregate(args: list[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
     if given is not None:
         return {**given, **kwargs}
     return {**dict(zip(("groupBy", "measures"), args, strict=False)), **kwargs}
+
+
+def of_diff(args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """`diff("7d ago")`, `diff("7d ago", "now")`, or a mapping `{from, to, id}`; `from` is no keyword of Python."""
+    given = mapping(args[-1]) if args else None
+    rest = list(args[:-1] if given is not None else args)
+    shape = {**(given or {}), **{name.removesuffix("_"): value for name, value in kwargs.items()}}
+    if rest and isinstance(rest[0], str) and prefix_of(rest[0]) is not None and "_" in rest[0]:
+        shape["id"] = rest.pop(0)
+    return {**dict(zip(("from", "to"), rest, strict=False)), **shape}

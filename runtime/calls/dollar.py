@@ -12,12 +12,15 @@ from runtime.declaration import from_data
 from runtime.entity import Entity, missing
 from runtime.errors import (
     InvalidArguments,
+    InvalidFields,
     InvalidType,
     LimitExceeded,
     PermissionDenied,
+    VerbenaError,
     did_you_mean,
 )
 from runtime.noun import READ_VERBS, Noun, Verb
+from runtime.past import position
 from runtime.tenant import NOUN, Tenant
 from runtime.undo import undo
 from runtime.unit import Change, Unit
@@ -42,7 +45,7 @@ class Dollar:
             case ["progress"]:
                 return None
             case ["search"]:
-                return search(self._tenant, self._unit, arguments.one_mapping(args, kwargs))
+                return search(self._tenant, self._unit, arguments.of_search(args, kwargs))
             case ["fetch"]:
                 return fetch(self._tenant, self._unit, arguments.of_fetch(args, kwargs))
             case ["events", "list"]:
@@ -52,6 +55,8 @@ class Dollar:
             case ["nouns", "get"]:
                 (name,) = arguments.exactly(1, args, "$.nouns.get(name)")
                 return schema.json_schema(self._unit.vocabulary.noun(name), self._unit.vocabulary)
+            case ["diff"]:
+                return self._difference(arguments.of_diff(args, kwargs))
             case ["undo"]:
                 return self.undo(*arguments.exactly(1, args, '$.undo("run_…")'))
             case ["define"]:
@@ -106,7 +111,11 @@ class Dollar:
             item = arguments.mapping(each)
             if item is None or not item.keys() <= {"action", "type", "id", "data"}:
                 raise InvalidArguments(f"item {place} is not {{action, type, id, data}}")
-            done.append(self.act(item.get("action"), item.get("type"), item.get("id"), item.get("data")))
+            try:
+                done.append(self.act(item.get("action"), item.get("type"), item.get("id"), item.get("data")))
+            except VerbenaError as error:
+                error.details.setdefault("item", place)
+                raise
         return done
 
     def undo(self, what: Any) -> list[dict[str, Any]]:
@@ -131,7 +140,7 @@ class Dollar:
     def shown(self, entity: Entity, fields: Sequence[str] | None = None) -> dict[str, Any]:
         """An entity as a caller gets it, links to deleted entities read as empty."""
         noun = self._unit.vocabulary.noun(entity.noun) if entity.noun != NOUN.name else NOUN
-        body = find.without_dead_links(self._unit.overlay, self._unit.vocabulary, noun, entity.body)
+        (body,) = find.without_dead_links(self._unit.overlay, self._unit.vocabulary, noun, [entity.body])
         return entities.shown(noun, body, self._tenant.context, fields)
 
     # -- nouns -----------------------------------------------------------------------------------------------------
@@ -156,8 +165,9 @@ class Dollar:
         return self.shown(self.verb(noun, verb, id, data))
 
     def _get(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        id, options = arguments.id_and_options(noun, "get", args, kwargs, ("include", "fields"))
-        return find.entity(self._unit, self._tenant.context, noun, id, options)
+        id, options = arguments.id_and_options(noun, "get", args, kwargs, ("include", "fields", "asOf"))
+        unit, _ = self._tenant.unit_at(self._unit, options.get("asOf"))
+        return find.entity(unit, self._tenant.context, noun, id, options)
 
     def _find(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
         return self._page(noun, arguments.of_find(noun, args, kwargs))
@@ -168,25 +178,56 @@ class Dollar:
 
     def _count(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> int:
         given = arguments.of_find(noun, args, kwargs)
-        unit = self._unit
+        unit, _ = self._tenant.unit_at(self._unit, given.get("asOf"))
         return find.count(unit.overlay, unit.vocabulary, noun, given.get("filter", {}), unit.now)
 
     def _aggregate(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
-        unit = self._unit
-        return find.aggregate(unit.overlay, unit.vocabulary, noun, arguments.of_aggregate(args, kwargs), unit.now)
+        given = arguments.of_aggregate(args, kwargs)
+        unit, _ = self._tenant.unit_at(self._unit, given.pop("asOf", None))
+        return find.aggregate(unit.overlay, unit.vocabulary, noun, given, unit.now)
 
     def _history(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
         id, _ = arguments.id_and_options(noun, "history", args, kwargs, ())
-        found = self._unit.read(noun, id)
-        if found is None:
-            raise missing(noun, id)
+        self._known(noun, id)
         return event_log.history(self._tenant.file, id)
 
-    def _page(self, noun: Noun, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if "query" in arguments:
-            found = search(self._tenant, self._unit, {**arguments, "type": noun.name})
+    def _diff(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        given = arguments.of_diff(args, kwargs)
+        if given.get("id") is not None:
+            self._known(noun, given["id"])
+        return self._difference({**given, "type": noun.name})
+
+    def _changedBy(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
+        id, key = arguments.exactly(2, args, f'$.{noun.name}.changedBy(id, "field")')
+        self._known(noun, id)
+        if key not in noun.fields:
+            raise InvalidFields(f"{noun.name} has no field {str(key)[:80]!r}", hint=did_you_mean(str(key), noun.fields))
+        return event_log.set_by(self._tenant.file, id, key)
+
+    def _known(self, noun: Noun, id: Any) -> None:
+        if not isinstance(id, str) or self._unit.read(noun, id) is None:
+            raise missing(noun, id)
+
+    def _difference(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """What differs between two moments: of the tenant, of a noun, or of one entity."""
+        unknown = next((name for name in given if name not in ("from", "to", "type", "id")), None)
+        if unknown is not None or given.get("from") is None:
+            raise InvalidArguments(
+                f"diff takes no {unknown!r}" if unknown else "diff needs the moment to compare with",
+                hint='{"from": "7d ago", "to": "now"}',
+            )
+        tenant, head = self._tenant, self._tenant.writer.seq
+        first = position(tenant.file, given["from"], now=self._unit.now, head=head)
+        last = position(tenant.file, given.get("to", head), now=self._unit.now, head=head)
+        return event_log.difference(tenant.file, first, last, type=given.get("type"), id=given.get("id"))
+
+    def _page(self, noun: Noun, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if "query" in given:
+            found = search(self._tenant, self._unit, {**given, "type": noun.name})
             return [each["entity"] for each in found["results"]]
-        return find.page(self._unit, self._tenant.context, noun, {**arguments, "total": False}).shown
+        rest = {name: value for name, value in given.items() if name != "asOf"}
+        unit, seq = self._tenant.unit_at(self._unit, given.get("asOf"), given.get("cursor"))
+        return find.page(unit, self._tenant.context, noun, {**rest, "total": False}, as_of=seq).shown
 
     def _upsert(self, noun: Noun, data: Mapping[str, Any]) -> Entity:
         """Update the one entity whose `by` field has the value in `data`, or create it."""

@@ -11,7 +11,7 @@ from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 
-ARGUMENTS = ("id", "type", "fields", "include")
+ARGUMENTS = ("id", "type", "fields", "include", "asOf")
 SPECIALS = ("Schema", "LogEvent")
 TEXT_CHARS_MAX = 20_000
 
@@ -34,6 +34,7 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         return _schema(unit, id)
     if type == "LogEvent":
         return _event(tenant, id)
+    unit, _ = tenant.unit_at(unit, arguments.pop("asOf", None))
     if id is None:
         raise InvalidArguments("fetch needs an id", hint='id="deal_…", or type="Schema" to see what there is')
     if type is not None:

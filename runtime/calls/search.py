@@ -9,7 +9,7 @@ from runtime.noun import Noun
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 
-ARGUMENTS = ("query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total")
+ARGUMENTS = ("query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total", "asOf")
 # A text search ranks this many; beyond it nobody pages.
 HITS_MAX = 1_000
 
@@ -26,10 +26,14 @@ def search(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, An
     words, type = arguments.pop("query", None), arguments.pop("type", None)
     if words is None and type is None:
         raise InvalidArguments("search needs query or type", hint='query="acme", or type="Deal" with a filter')
+    as_of = arguments.pop("asOf", None)
+    if as_of is not None and words is not None:
+        raise InvalidArguments("free text is found in the present only", hint="leave out asOf, or use a filter instead of query")
     noun = None if type is None else _noun(unit, type)
     if words is None:
         assert noun is not None
-        page = find.page(unit, tenant.context, noun, {"total": True, **arguments})
+        there, seq = tenant.unit_at(unit, as_of, arguments.get("cursor"))
+        page = find.page(there, tenant.context, noun, {"total": True, **arguments}, as_of=seq)
     else:
         page = _by_words(tenant, unit, noun, words, arguments)
     shape: dict[str, Any] = {"results": [_row(tenant, each, body) for each, body in page.found]}

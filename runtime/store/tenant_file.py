@@ -62,6 +62,7 @@ class TenantFile:
 
     def __init__(self, instance: Instance, path: Path, name: str) -> None:
         self.path = path
+        self.name = name
         self.instance = instance
         self.catalog = instance.attach(path, name)
         try:

@@ -97,7 +97,7 @@ def search(
 @app.command()
 def fetch(
     id: Annotated[str, typer.Argument(help="Id of an entity, or, with --type Schema, a noun.")] = "",
-    noun: Annotated[str, typer.Option("--type", help="Noun or special, such as Schema or Status.")] = "",
+    noun: Annotated[str, typer.Option("--type", help="Noun or special, such as Schema.")] = "",
     fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
     include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
     tenant: Tenant = "",

@@ -18,7 +18,8 @@ def json(value: Any) -> None:
 
 
 def line(text: str) -> None:
-    Console().print(_plain(text))
+    """Text as it is: whoever copies a command or a cursor from it must get it whole."""
+    Console().print(_plain(text), soft_wrap=True)
 
 
 def found(answer: Mapping[str, Any], *, fields: str) -> None:
@@ -72,12 +73,10 @@ def nouns(answer: Any) -> None:
 
 
 def events(answer: Any) -> None:
-    """Events in their order: position, time, what happened, to what, by whom."""
+    """Events in their order: position, time, what happened, to what, by whom; of an answer, what it tells of them."""
     rows = _mappings(_listed(answer, "events"))
-    _table(
-        ["seq", "at", "event", "entity", "version", "actor"],
-        [[row.get(key) for key in ("seq", "at", "event", "entity", "version", "actor")] for row in rows],
-    )
+    heads = [key for key in ("id", "at", "event", "entity", "version", "actor") if any(key in row for row in rows)]
+    _table(heads, [[row.get(key) for key in heads] for row in rows])
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

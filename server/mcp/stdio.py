@@ -65,7 +65,10 @@ class Incoming:
                 try:
                     return SessionMessage(jsonrpc_message_adapter.validate_json(line, by_name=False))
                 except ValueError as reason:
-                    error = InvalidArguments(f"the message is not readable JSON-RPC: {_why(reason)}")
+                    error = InvalidArguments(
+                        f"the message is not readable JSON-RPC: {_why(reason)}",
+                        hint="one message a line, in UTF-8 without lone surrogates, not nested without end",
+                    )
             if line.strip():
                 await self._outgoing.refuse(line, error)
 

@@ -1,5 +1,7 @@
 """Whatever comes in: one refusal that says what would be right, nothing written, and the next call is answered."""
 
+import subprocess
+import sys
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +11,10 @@ import duckdb
 import pytest
 
 from runtime import connect
+from runtime.calls.do import do
 from runtime.engine import Engine
 from runtime.errors import Timeout, Unavailable, VerbenaError
+from runtime.unit import Caller
 from runtime.wire import Question
 
 
@@ -239,9 +243,6 @@ def test_an_entity_of_another_tenant_is_not_found(door: Door, business: Business
 
 def test_an_endless_loop_is_ended_by_its_deadline(tmp_path: Path) -> None:
     """At the shortest deadline that a key may have, ten seconds: the local door has two minutes."""
-    from runtime.calls.do import do
-    from runtime.unit import Caller
-
     engine = Engine(tmp_path / "data")
     try:
         tenant = engine.tenant("default")
@@ -299,9 +300,6 @@ def _refused(file: Path) -> Unavailable:
 
 
 def _another_process_holding(file: Path) -> Any:
-    import subprocess
-    import sys
-
     code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.readline()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(file)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

@@ -7,6 +7,7 @@ from runtime.errors import (
     Conflict,
     InvalidArguments,
     InvalidTransition,
+    InvalidType,
     NotFound,
     UniqueViolation,
     ValidationFailed,
@@ -206,3 +207,17 @@ def test_a_noun_that_gained_a_field_still_reads_its_old_events(client: Client) -
     assert client.Voyage.find(crew=4)[0].harbour == "Oslo"
     back = client.Voyage.rollback(voyage.id, 1)
     assert (back.harbour, back.crew) == ("Bergen", None)
+
+
+def test_both_spellings_of_a_verb_mean_it(client: Client) -> None:
+    begun = client.Subscription.create(status="Active")
+    client.Subscription.cancel(begun.id)
+    assert client.Subscription.canceledBy(begun.id) == client.Subscription.cancelledBy(begun.id) != []
+
+
+def test_what_only_grows_is_never_changed(client: Client) -> None:
+    seen = client.Event.create(name="page_viewed")
+    for forbidden in (client.Event.update, client.Event.delete, client.Event.upsert):
+        with pytest.raises(InvalidType):
+            forbidden(seen.id, name="other")
+    assert client.Event.get(seen.id).type == "page"

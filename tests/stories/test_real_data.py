@@ -7,7 +7,7 @@ place in our nouns is left out, and said where it is.
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -298,10 +298,11 @@ def _logins(deliveries: Iterable[Json]) -> set[str]:
 
 def _objects(value: Any, kind: str) -> Iterator[Json]:
     if isinstance(value, dict):
-        if value.get("object") == kind:
-            yield value
-        for each in value.values():
+        found = cast("Json", value)
+        if found.get("object") == kind:
+            yield found
+        for each in found.values():
             yield from _objects(each, kind)
     elif isinstance(value, list):
-        for each in value:
+        for each in cast("list[Any]", value):
             yield from _objects(each, kind)
