@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.errors import InvalidArguments
-from runtime.wire import TENANT_NAME, TENANT_NAME_HINT, did_you_mean
+from runtime.errors import InvalidArguments, did_you_mean
+from runtime.wire import TENANT_NAME, TENANT_NAME_HINT
 
 TENANT = "default"
 BASE_URL = "http://localhost:4747"

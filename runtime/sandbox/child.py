@@ -95,8 +95,8 @@ class Run:
 
     def _call(self, words: tuple[str, ...], arguments: tuple[Any, ...], named: Mapping[str, Any]) -> dict[str, Any]:
         try:
-            given = [plain(argument, self._function) for argument in arguments]
-            return {"t": "call", "p": words, "a": given, "k": plain(dict(named), self._function)}
+            given = [plain(argument, self._function, exact=True) for argument in arguments]
+            return {"t": "call", "p": words, "a": given, "k": plain(dict(named), self._function, exact=True)}
         except NotPlain as refusal:
             path = f"$.{'.'.join(words)}"
             raise DollarError("invalid_arguments", f"{path}: {refusal.message}", refusal.hint) from None

@@ -63,22 +63,27 @@ def encoded(frame: dict[str, Any], *, what: str) -> bytes:
     return payload
 
 
-def plain(value: Any, function: Function | None = None) -> Any:
+def plain(value: Any, function: Function | None = None, *, exact: bool = False) -> Any:
     """The value as JSON has it. `function` says what stands for a function of the program; without it they are refused.
+
+    Half a surrogate pair, which no reader takes, becomes U+FFFD, or is refused where `exact` text is wanted.
 
     Times are ISO texts (UTC where they have a zone), sets and iterators lists, whole decimals numbers.
     Raises `NotPlain` with the place in the value.
     """
-    return _Plain(function).of(value, "")
+    return _Plain(function, exact=exact).of(value, "")
 
 
 class _Plain:
-    def __init__(self, function: Function | None) -> None:
+    def __init__(self, function: Function | None, *, exact: bool) -> None:
         self.function = function
+        self.exact = exact
         self.open: set[int] = set()  # the containers that we are inside of
 
     def of(self, value: Any, place: str) -> Any:
-        if value is None or type(value) is str or type(value) is bool:
+        if type(value) is str:
+            return self._text(value, place)
+        if value is None or type(value) is bool:
             return value
         if type(value) is int:
             if -INTEGER_MAX <= value <= INTEGER_MAX:
@@ -113,9 +118,19 @@ class _Plain:
     def _list(self, value: Any, place: str) -> list[Any]:
         return [self.of(item, f"{place}[{index}]") for index, item in enumerate(value)]
 
+    def _text(self, text: str, place: str) -> str:
+        if self.exact and not text.isascii():
+            try:
+                text.encode()
+            except UnicodeEncodeError as error:
+                raise NotPlain(
+                    f"{_at(place)} holds a lone surrogate, half a character that no reader takes", "leave it out"
+                ) from error
+        return text
+
     def _key(self, key: Any, place: str) -> str:
         if type(key) is str:
-            return key
+            return self._text(key, place)
         if key is None or isinstance(key, (bool, int, float)):
             return json.dumps(key)
         plain_key = self.of(key, place) if isinstance(key, (datetime.date, decimal.Decimal, uuid.UUID)) else None

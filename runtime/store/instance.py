@@ -2,6 +2,7 @@
 
 import threading
 import time
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ class Instance:
         self._root.execute("SET autoload_known_extensions=false")
         self._attach = threading.Lock()
         self._local = threading.local()
+        self._cursors: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self._watch = _Watch()
 
     def attach(self, path: Path, name: str) -> str:
@@ -64,6 +66,7 @@ class Instance:
         if found is None:
             found = self._root.cursor()
             self._local.cursor = found
+            self._cursors.append(weakref.ref(found))
         return found
 
     def rows(self, sql: Sql, *, timeout_s: float = QUERY_SECONDS_MAX) -> list[tuple[Any, ...]]:
@@ -75,6 +78,10 @@ class Instance:
     def close(self) -> None:
         """Checkpoint and close every attached file."""
         self._watch.close()
+        for reference in self._cursors:
+            cursor = reference()
+            if cursor is not None:
+                cursor.close()
         self._root.close()
 
 

@@ -157,7 +157,7 @@ REFUSED: Mapping[str, tuple[str, dict[str, Any], str, str]] = {
         "invalid_arguments",
         "JSON",
     ),
-    "a lone surrogate in code": ("do", {"code": "$.Contact.create(name='\\ud800')"}, "validation_failed", "surrogate"),
+    "a lone surrogate in code": ("do", {"code": "$.Contact.create(name='\\ud800')"}, "invalid_arguments", "surrogate"),
     "an integer beyond 2^53": (
         "do",
         {"action": "create", "type": "Deal", "data": {"name": "x", "value": 2**53 + 1}},

@@ -16,9 +16,9 @@ from server.mcp.tool import DEPTH_MAX, answered, refused
 
 def test_the_tools_take_what_the_contract_says() -> None:
     assert {tool.name: set(tool.arguments) for tool in TOOLS} == {
-        "search": {"query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total"},
-        "fetch": {"id", "type", "fields", "include"},
-        "do": {"code", "action", "type", "id", "data"},
+        "search": {"query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total", "asOf"},
+        "fetch": {"id", "type", "fields", "include", "asOf"},
+        "do": {"code", "action", "type", "id", "data", "dryRun", "expect", "idempotencyKey"},
     }
 
 
