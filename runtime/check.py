@@ -8,7 +8,7 @@ from runtime.entity import Body
 from runtime.noun import Noun
 from runtime.perform import unique_keys
 from runtime.sql import Sql
-from runtime.store import TenantFile
+from runtime.store import TenantFile, key_of
 
 # A check reads the log and the tables in pieces of this many rows, so that its memory does not grow with the tenant.
 ROWS_MAX = 5_000
@@ -58,9 +58,9 @@ def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> 
 
 def _uniques_that_differ(file: TenantFile, noun: Noun, table: str) -> Iterator[str]:
     held = {
-        (field, value): id
-        for field, value, id in file.rows(
-            Sql(f'SELECT field, value, id FROM {file.catalog}."unique" WHERE noun = ?', (noun.name,))
+        key_of(text)[1:]: id
+        for text, id in file.rows(
+            Sql(f'SELECT key, id FROM {file.catalog}."unique" WHERE starts_with(key, ?)', (f"{noun.name}.",))
         )
     }
     if not any(field.unique for field in noun.fields.values()):

@@ -18,7 +18,7 @@ START_SECONDS_MAX = 30.0
 LINES_MAX = 32  # connections of one face; each carries one question at a time
 IDLE_SECONDS = 600.0
 # Calls that change nothing: asked again by themselves when the owner ended in the middle.
-READING = frozenset({"search", "fetch", "nouns", "events", "doctor"})
+READING = frozenset({"search", "fetch", "nouns", "events", "doctor", "import-start", "export-start", "export"})
 BASE_URL = "http://localhost:4747"
 
 

@@ -2,23 +2,28 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import structlog
 
-from runtime import wire
-from runtime.calls import house
+from runtime import tenant_files, wire
+from runtime.calls import house, proofs
 from runtime.calls.do import do
 from runtime.calls.fetch import fetch
 from runtime.calls.search import search
+from runtime.calls.transfer import export_page, export_start, import_rows, import_start
 from runtime.catalogue import shipped
 from runtime.clock import Clock, system_clock
-from runtime.errors import InvalidArguments, did_you_mean
+from runtime.errors import Conflict, InvalidArguments, Unavailable, VerbenaError, did_you_mean
 from runtime.event_log import NewSalt, new_salt
 from runtime.ids import NewId, new_id
+from runtime.proofs.signing import Keyring
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance
 from runtime.store.instance import InstanceLimits
@@ -29,6 +34,8 @@ from runtime.writer import Step, no_step
 # Files beyond this are let go of, the least recently used first: each costs a descriptor and a quarter of a megabyte.
 OPEN_TENANTS_MAX = 200
 UPKEEP_SECONDS = 1.0
+# Calls that are at work on a tenant are waited for as long, before its file is taken from under them.
+RELEASE_SECONDS_MAX = 10.0
 
 log = structlog.get_logger()
 
@@ -56,14 +63,20 @@ class Engine:
         wire.private_folder(self._folder)
         self._instance = Instance(self._options.limits)
         self._catalogue = shipped()
+        self.keyring = Keyring(data / "keys")
         self._tenants: dict[str, Tenant] = {}
         self._lock = threading.Lock()
+        self._at_work: Counter[str] = Counter()  # calls in the middle of being answered, by tenant
+        self._released: dict[str, str] = {}  # tenants that nobody may open now, and why
+        self._settled = threading.Condition()  # of the two above
         self._closing = threading.Event()
         self.pool = Pool(size=self._options.workers)
         threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True).start()
 
     def tenant(self, name: str) -> Tenant:
         """An open tenant, made when nobody asked for it before."""
+        if name in self._released:
+            self._refuse_released(name)
         found = self._tenants.get(name)
         if found is None:
             if not wire.TENANT_NAME.match(name):
@@ -71,6 +84,7 @@ class Engine:
             with self._lock:
                 found = self._tenants.get(name)
                 if found is None:
+                    self._refuse_released(name)
                     self._make_room()
                     found = self._tenants[name] = Tenant(self._instance, self._folder, name, self._tenant_options())
         found.last_used = time.monotonic()
@@ -82,7 +96,104 @@ class Engine:
         if call is None:
             raise InvalidArguments(f"no call is named {question.call[:80]!r}", hint=did_you_mean(question.call, CALLS))
         caller = Caller(tenant=question.tenant, actor=question.actor)
-        return wire.encode(call(self, caller, question.arguments))
+        with self._working(question.tenant):
+            return wire.encode(call(self, caller, question.arguments))
+
+    # -- tenants as files ------------------------------------------------------------------------------------------
+
+    def tenants(self) -> list[dict[str, Any]]:
+        """`{name, bytes, changedAt, open}` of every tenant of the folder, by name."""
+        return [{**shape, "open": shape["name"] in self._tenants} for shape in tenant_files.listed(self._folder)]
+
+    def back_up(self, name: str, to: Path) -> dict[str, Any]:
+        """Copy a tenant's file as it is at this moment, while others go on: `{file, seq, at, bytes}`."""
+        if not tenant_files.exists(self._folder, name):
+            raise tenant_files.no_tenant(self._folder, name)
+        tenant = self.tenant(name)
+        seq = tenant.copy_to(to)
+        return {"file": str(to), "tenant": name, "seq": seq, "bytes": to.stat().st_size}
+
+    def restore(self, name: str, staged: str, *, force: bool) -> dict[str, Any]:
+        """Put a file, which lies among the tenants under the name `staged`, in the place of a tenant's: `{former}`.
+
+        Raises Conflict where the tenant has events, unless `force`; the former file is kept beside it in any case.
+        """
+        if not wire.TENANT_NAME.match(name):
+            raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
+        tenant_files.check_staged(self._folder, name, staged)
+        with self._apart(name, "is being restored"):
+            if not force and (events := tenant_files.events(self._instance, self._folder, name)):
+                raise Conflict(
+                    f"the tenant {name} has {events:,} events",
+                    hint="--force puts the backup in its place and keeps the present file, or --tenant another name",
+                )
+            former = tenant_files.put_in_place(self._data, name, staged, at=self._options.clock())
+        return {"tenant": name, "former": None if former is None else str(former)}
+
+    def delete(self, name: str) -> dict[str, Any]:
+        """Remove everything of a tenant but its backups: `{deleted}`, False where there was nothing of it."""
+        if not wire.TENANT_NAME.match(name):
+            raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
+        with self._apart(name, "is being deleted"):
+            return {"tenant": name, "deleted": tenant_files.remove(self._data, name)}
+
+    @contextmanager
+    def _apart(self, name: str, why: str) -> Generator[None]:
+        """A tenant closed, and kept closed: what asks for it meanwhile is told `why`, as is what was in the middle."""
+        with self._settled:
+            self._refuse_released(name)
+            self._released[name] = why
+        try:
+            with self._settled:
+                # This very call is one of those at work.
+                self._settled.wait_for(lambda: self._at_work[name] <= 1, RELEASE_SECONDS_MAX)
+            with self._lock:
+                tenant = self._tenants.pop(name, None)
+            if tenant is not None:
+                tenant.close()
+            yield
+        finally:
+            with self._settled:
+                del self._released[name]
+
+    @contextmanager
+    def _working(self, name: str) -> Generator[None]:
+        """Around an answer: counted, and told apart from a failure where its tenant was closed under it."""
+        with self._settled:
+            self._at_work[name] += 1
+        tenant = self._tenants.get(name)
+        try:
+            yield
+        except duckdb.Error as error:
+            if name not in self._released and (tenant is None or not tenant.closed):
+                raise
+            raise Unavailable(f"the tenant {name} was closed in the middle of the call", hint="try again") from error
+        finally:
+            with self._settled:
+                self._at_work[name] -= 1
+                if not self._at_work[name]:
+                    del self._at_work[name]
+                self._settled.notify_all()
+
+    def _refuse_released(self, name: str) -> None:
+        why = self._released.get(name)
+        if why is not None:
+            raise Unavailable(f"the tenant {name} {why}", hint="try again in a moment")
+
+    def rotate_key(self, tenant: str) -> dict[str, Any]:
+        """Replace the installation's signing key; `{former, key}` as the verifier keys of one tenant's log.
+
+        The open tenants have it in their logs at once, the others before the next head of theirs is signed.
+        """
+        asked = self.tenant(tenant)
+        former = asked.prover.key()
+        self.keyring.rotate(self._options.clock())
+        for each in list(self._tenants.values()):
+            try:
+                each.prover.checkpoint()
+            except VerbenaError:  # a log that cannot be signed must not keep the others from their event
+                log.exception("no head was signed after the key was replaced", tenant=each.name)
+        return {"former": former.text, "key": asked.prover.key().text}
 
     def close(self) -> None:
         """Close every tenant and every worker."""
@@ -97,12 +208,22 @@ class Engine:
     def _tenant_options(self) -> TenantOptions:
         given = self._options
         return TenantOptions(
-            catalogue=self._catalogue, base_url=given.base_url, clock=given.clock, salt=given.salt, new_id=given.new_id, step=given.step
+            catalogue=self._catalogue,
+            base_url=given.base_url,
+            keyring=self.keyring,
+            checkpoints=self._data / "checkpoints",
+            clock=given.clock,
+            salt=given.salt,
+            new_id=given.new_id,
+            step=given.step,
         )
 
     def _make_room(self) -> None:
         while len(self._tenants) >= OPEN_TENANTS_MAX:
-            name = min(self._tenants, key=lambda each: self._tenants[each].last_used)
+            resting = [name for name in self._tenants if not self._at_work[name]]
+            if not resting:
+                return  # as many calls as tenants: bounded by the connections, and over in a moment
+            name = min(resting, key=lambda each: self._tenants[each].last_used)
             self._tenants.pop(name).close()
 
     def _keep_up(self) -> None:
@@ -147,6 +268,41 @@ def _doctor(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
     return house.doctor(engine.tenant(caller.tenant), engine.pool, caller, given)
 
 
+def _import_start(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return import_start(engine.tenant(caller.tenant), caller, given)
+
+
+def _import(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return import_rows(engine.tenant(caller.tenant), caller, given)
+
+
+def _export_start(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return export_start(engine.tenant(caller.tenant), caller, given)
+
+
+def _export(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return export_page(engine.tenant(caller.tenant), caller, given)
+
+
+def _tenants(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return engine.tenants()
+
+
+def _backup(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    to = given.get("to")
+    if not isinstance(to, str) or not Path(to).is_absolute():
+        raise InvalidArguments("to is the whole path of a file", hint='to="/backups/acme.duckdb"')
+    return engine.back_up(caller.tenant, Path(to))
+
+
+def _restore(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return engine.restore(caller.tenant, str(given.get("staged")), force=given.get("force") is True)
+
+
+def _delete_tenant(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return engine.delete(caller.tenant)
+
+
 # Every call that a face may make, by its name on the wire.
 CALLS: dict[str, Call] = {
     "search": _search,
@@ -156,4 +312,18 @@ CALLS: dict[str, Call] = {
     "nouns": _nouns,
     "events": _events,
     "doctor": _doctor,
+    "prove": lambda engine, caller, given: proofs.prove(engine.tenant(caller.tenant), given),
+    "checkpoint": lambda engine, caller, given: proofs.checkpoint(engine.tenant(caller.tenant), given),
+    "consistency": lambda engine, caller, given: proofs.consistency(engine.tenant(caller.tenant), given),
+    "verify": lambda engine, caller, given: proofs.verify(engine.tenant(caller.tenant), given),
+    "key": lambda engine, caller, given: proofs.key(engine.tenant(caller.tenant), given),
+    "rotateKey": lambda engine, caller, given: engine.rotate_key(caller.tenant),
+    "import-start": _import_start,
+    "import": _import,
+    "export-start": _export_start,
+    "export": _export,
+    "tenants": _tenants,
+    "backup": _backup,
+    "restore": _restore,
+    "delete-tenant": _delete_tenant,
 }

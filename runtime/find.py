@@ -65,9 +65,7 @@ def entity(unit: Unit, context: str, noun: Noun, id: str, options: Mapping[str, 
     return _shown(unit.overlay, unit.vocabulary, noun, [found.body], context, fields, include)[0]
 
 
-def page(
-    unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any], *, as_of: int | None = None
-) -> Page:
+def page(unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any], *, as_of: int | None = None) -> Page:
     """A page of a noun's entities, filtered and sorted. `arguments` are those of `search` without type and query.
 
     `as_of` is the position of the log that the unit's view shows; the cursor goes on there.
@@ -249,7 +247,8 @@ def _in_order(
         each = unit.vocabulary.noun(name)
         fields = parse_fields(arguments.get("fields"), each, unit.vocabulary) if noun is not None else None
         include = parse_include(arguments.get("include"), each, unit.vocabulary) if noun is not None else ()
-        live = [found for id in ids if (found := unit.overlay.get(each, id)) is not None and not found.deleted]
+        known = unit.overlay.get_many(each, ids)
+        live = [known[id] for id in ids if id in known and not known[id].deleted]
         bodies = _shown(unit.overlay, unit.vocabulary, each, [found.body for found in live], context, fields, include)
         shown |= {found.id: (each, body) for found, body in zip(live, bodies, strict=True)}
     return [shown[id] for _, id in picked if id in shown]

@@ -10,9 +10,7 @@ from runtime import values
 from runtime.entity import Entity, decoded
 from runtime.noun import Noun
 from runtime.sql import Sql, quoted
-from runtime.store import KeyFilter, TenantFile, schema
-
-Key = tuple[str, str, str]  # noun, field, value: what a unique value is known by
+from runtime.store import Key, KeyFilter, TenantFile, schema
 
 
 class View(Protocol):
@@ -108,7 +106,7 @@ class Graph:
     def owners(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Who has which of these unique values; one query for those that the filter cannot rule out."""
         held = self._key_filter()
-        asked = [key for key in keys if held.may_hold(*key)]
+        asked = [key for key in keys if held.may_hold(key)]
         return self._file.owners(asked) if asked else {}
 
     def staged(self, noun: Noun) -> Mapping[str, Entity]:
@@ -143,7 +141,7 @@ class Graph:
         """Unique values that are about to be committed: from now on the filter lets them through to the store."""
         held = self._key_filter()
         for key in taken:
-            held.add(*key)
+            held.add(key)
 
     def forget(self) -> None:
         """Drop the cache, after a noun changed or a commit failed half known."""

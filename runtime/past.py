@@ -15,11 +15,10 @@ import msgspec
 from runtime import moments, values
 from runtime.entity import Entity, renamed
 from runtime.errors import InvalidArguments
-from runtime.graph import Key
 from runtime.ids import event_seq
 from runtime.noun import Field, Noun
 from runtime.sql import Sql, quoted
-from runtime.store import TenantFile, schema
+from runtime.store import Key, TenantFile, schema
 
 # Folded in one transaction: large enough to be quick, small enough that no writer waits long behind it.
 EVENTS_AT_ONCE = 50_000
@@ -43,7 +42,9 @@ class History:
         if self._file.table(noun) is None:
             return None
         self._fold(noun, seq)
-        return f'(SELECT * FROM {self._name(noun)} WHERE "$seq" <= {seq:d} AND ("$until" IS NULL OR "$until" > {seq:d}))'
+        return (
+            f'(SELECT * FROM {self._name(noun)} WHERE "$seq" <= {seq:d} AND ("$until" IS NULL OR "$until" > {seq:d}))'
+        )
 
     def has_deleted(self, noun: Noun, seq: int) -> bool:
         """Whether an entity of a noun had been deleted by then, also one that was restored since."""
@@ -169,15 +170,23 @@ def position(file: TenantFile, given: Any, *, now: datetime, head: int) -> int:
         seq = given
     if seq is not None:
         if seq > head:
-            raise InvalidArguments(f"the log ends at {head}, asOf names {seq}", hint="take an earlier position, or a time")
+            raise InvalidArguments(
+                f"the log ends at {head}, asOf names {seq}", hint="take an earlier position, or a time"
+            )
         return seq
     span = moments.read(given, now=now) if isinstance(given, str) else None
     if span is None:
         raise InvalidArguments(
-            f"asOf is a time or a position of the log, not {given!r:.80}", hint='asOf="2026-11-21T10:00:00Z", "7d ago" or 42'
+            f"asOf is a time or a position of the log, not {given!r:.80}",
+            hint='asOf="2026-11-21T10:00:00Z", "7d ago" or 42',
         )
     # A day means its end: "as of the 21st" includes what happened on it.
-    rows = file.rows(Sql(f'SELECT coalesce(max(seq), 0) FROM {file.catalog}.events WHERE "at" <= ?', (span.start if not span.day else span.end - timedelta(microseconds=1),)))
+    rows = file.rows(
+        Sql(
+            f'SELECT coalesce(max(seq), 0) FROM {file.catalog}.events WHERE "at" <= ?',
+            (span.start if not span.day else span.end - timedelta(microseconds=1),),
+        )
+    )
     return rows[0][0]
 
 

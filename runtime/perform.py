@@ -19,9 +19,9 @@ from runtime.errors import (
     ValidationFailed,
     did_you_mean,
 )
-from runtime.graph import Key
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import META_FIELDS, Field, Noun, Verb
+from runtime.store import Key
 from runtime.unit import Change, Unit
 
 # An earlier version of an entity, as the log has it; None where there was no such version.

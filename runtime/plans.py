@@ -13,10 +13,9 @@ from runtime.clock import Clock
 from runtime.declaration import from_data
 from runtime.entity import Entity, title
 from runtime.errors import Conflict, LimitExceeded, NotFound
-from runtime.graph import Key
 from runtime.noun import Noun
 from runtime.sql import Sql
-from runtime.store import TenantFile
+from runtime.store import Key, TenantFile
 from runtime.unit import Change, Unit
 from runtime.vocabulary import Vocabulary
 

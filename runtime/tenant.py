@@ -23,10 +23,17 @@ from runtime.ids import NewId, new_id
 from runtime.noun import Noun
 from runtime.past import History, Past, position
 from runtime.plans import PlanShelf
+from runtime.proofs import rotation_event
+from runtime.proofs.heads import Heads
+from runtime.proofs.prover import Prover
+from runtime.proofs.rotation_event import KEYS
+from runtime.proofs.signing import Keyring
+from runtime.proofs.tree import Tree
 from runtime.reservations import Reservations
 from runtime.sql import Sql
 from runtime.store import EventRow, Instance, TenantFile
 from runtime.store.tenant_file import WAL_BYTES_MAX
+from runtime.tenant_files import copy_apart
 from runtime.text_index import TextIndex, text_of
 from runtime.unit import Caller, Change, Unit
 from runtime.vocabulary import Vocabulary
@@ -54,6 +61,8 @@ class TenantOptions:
 
     catalogue: Vocabulary
     base_url: str
+    keyring: Keyring
+    checkpoints: Path  # where the signed heads of each tenant's log are kept, away from its file
     clock: Clock = system_clock
     salt: NewSalt = new_salt
     new_id: NewId = new_id
@@ -82,6 +91,15 @@ class Tenant:
             step=options.step,
         )
         self.history = History(self.file, self.writer.pause)
+        self.prover = Prover(
+            origin=self.context.partition("://")[2],
+            tree=Tree(self.file),
+            heads=Heads(options.checkpoints / name),
+            keyring=options.keyring,
+            clock=options.clock,
+            size=lambda: self.writer.seq,
+            record_rotations=self._record_rotations,
+        )
         self.reservations = Reservations()
         self.answers = Answers(self.file, options.clock)
         self.plans = PlanShelf(self.file, options.clock)
@@ -90,6 +108,7 @@ class Tenant:
         self._texts_lock = threading.Lock()
         self._caught_up = threading.Event()
         self._closing = threading.Event()
+        self._folding = threading.Lock()  # held by who checkpoints the file, or wants that nobody does
         self.last_used = time.monotonic()
 
     # -- units -----------------------------------------------------------------------------------------------------
@@ -226,27 +245,63 @@ class Tenant:
                 [
                     self._indexed(change.noun, change.entity, row.seq)
                     for change, row in logged
-                    if change.noun is not NOUN
+                    if change.noun is not NOUN and change.noun is not KEYS
                 ]
             )
+
+    def _record_rotations(self, keyring: Keyring) -> None:
+        caller = Caller(tenant=self.name, actor="verbena")
+        self.in_turn(caller, lambda unit: rotation_event.stage(unit, keyring.rotations()))
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def keep_up(self) -> None:
-        """What is due now and then: fold in the WAL of a file that rests or has grown."""
-        grown = self.file.wal_bytes()
+        """What is due now and then: sign the head of a log that rests, fold in the WAL of a file that rests or has grown."""
         rests = self.clock() - self.writer.last_commit_at > IDLE_BEFORE_CHECKPOINT
-        if grown > WAL_BYTES_MAX or (grown and rests):
-            with self.writer.pause():
-                self.file.checkpoint()
-                self.answers.forget_old()
+        if rests:
+            self.prover.keep_up(self.writer.pause())
+        grown = self.file.wal_bytes()
+        if (grown > WAL_BYTES_MAX or (grown and rests)) and self._folding.acquire(blocking=False):
+            try:
+                with self.writer.pause():
+                    if self._closing.is_set():
+                        return
+                    self.file.checkpoint()
+                    self.answers.forget_old()
+            finally:
+                self._folding.release()
         if rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
+
+    def copy_to(self, path: Path) -> int:
+        """Copy the file as it is now, and give its position in the log; others go on reading and writing meanwhile.
+
+        What is committed from now on goes to the WAL, and the file itself stays as it is until somebody folds that in.
+        """
+        with self._folding:
+            with self.writer.pause():
+                self._refuse_closed()
+                self.file.checkpoint()
+                seq = self.writer.seq
+                if self.file.wal_bytes():
+                    raise Unavailable("the file is busy and could not be brought up to date", hint="try again")
+            copy_apart(self.file.path, path)
+        return seq
+
+    @property
+    def closed(self) -> bool:
+        """Whether its file was let go of, or is about to be."""
+        return self._closing.is_set()
+
+    def _refuse_closed(self) -> None:
+        if self._closing.is_set():
+            raise Unavailable(f"the tenant {self.name} was closed in the middle of the call", hint="try again")
 
     def close(self) -> None:
         """Let go of everything; what was acknowledged is in the file already."""
         self._closing.set()
         if self._texts is not None:
             self._texts.close()
-        with self.writer.pause():
+        with self._folding, self.writer.pause():
+            self.writer.close()
             self.file.close()

@@ -7,9 +7,10 @@ from typing import Any, Protocol
 
 from runtime.entity import Entity
 from runtime.errors import LimitExceeded
-from runtime.graph import Key, Overlay, View
+from runtime.graph import Overlay, View
 from runtime.ids import NewId, new_id
 from runtime.noun import Noun, Verb
+from runtime.store import Key
 from runtime.vocabulary import Vocabulary
 
 # One unit stages at most this many events: it is held in memory until its commit.

@@ -65,7 +65,8 @@ def question(call: str, tenant: str, arguments: Mapping[str, Any]) -> bytes:
         return frame(encode({"call": call, "tenant": tenant, "arguments": arguments}))
     except (TypeError, ValueError, OverflowError, UnicodeEncodeError, RecursionError) as error:
         raise InvalidArguments(
-            f"{call} takes plain JSON values: {str(error)[:200]}", hint="numbers, texts, lists and mappings, not too deep"
+            f"{call} takes plain JSON values: {str(error)[:200]}",
+            hint="numbers, texts, lists and mappings, not too deep",
         ) from error
 
 

@@ -20,10 +20,10 @@ from runtime.entity import Entity
 from runtime.errors import Conflict, Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt, recorded
 from runtime.find import holders
-from runtime.graph import Graph, Key, Overlay, View
+from runtime.graph import Graph, Overlay, View
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
-from runtime.store import Batch, EventRow, TenantFile
+from runtime.store import Batch, EventRow, Key, TenantFile, key_text
 from runtime.unit import Change, Unit
 from runtime.vocabulary import Vocabulary
 
@@ -57,6 +57,12 @@ class Committed:
 Keep = Callable[[Any, Sequence[EventRow]], tuple[Any, ...]]
 
 
+def _held_lock() -> threading.Lock:
+    lock = threading.Lock()
+    lock.acquire()
+    return lock
+
+
 @dataclass(slots=True, kw_only=True)
 class _Work:
     unit: Unit | None  # staged outside; None: `body` stages one in the writer's turn
@@ -67,6 +73,8 @@ class _Work:
     rows: list[EventRow] = field(default_factory=list[EventRow])
     error: BaseException | None = None
     done: bool = False
+    leads: bool = False  # its caller commits the next batch
+    woken: threading.Lock = field(default_factory=_held_lock)
 
 
 class Writer:
@@ -90,9 +98,12 @@ class Writer:
         self._vocabulary = vocabulary
         self._on_commit = on_commit
         self._step = step
-        self._turn = threading.Lock()
+        self._turn = threading.Lock()  # held while a batch is committed
+        self._mutex = threading.Lock()  # of the queue, and of who leads
+        self._led = False
         self._queue: deque[_Work] = deque()
         self._crowded = False
+        self._closed = False
         self.seq, at = file.head()
         self._at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
         self.last_commit_at = clock()
@@ -114,23 +125,60 @@ class Writer:
         """The lock that is held while a batch is committed; whoever holds it stops the writer."""
         return self._turn
 
+    def close(self) -> None:
+        """Refuse everything from now on; for whoever holds the pause. Another file may be in this one's place soon."""
+        self._closed = True
+
     def _submit(self, work: _Work) -> Committed:
-        self._queue.append(work)
-        if not self._turn.acquire(timeout=WAIT_SECONDS_MAX):
-            self._withdraw(work)
-        else:
-            try:
-                while not work.done:
-                    if self._crowded:
-                        self._gather()
-                    works = self._take()
-                    self._crowded = len(works) > 1
-                    self._commit_batch(works)
-            finally:
-                self._turn.release()
+        with self._mutex:
+            self._queue.append(work)
+            leads = not self._led
+            self._led = True
+        if not leads:
+            leads = self._wait(work)
+        if leads:
+            self._lead()
         if work.error is not None:
             raise work.error
         return Committed(value=work.value, events=tuple(work.rows))
+
+    def _wait(self, work: _Work) -> bool:
+        """Return when the work is done, False, or when its caller is to commit the next batch, True."""
+        if not work.woken.acquire(timeout=WAIT_SECONDS_MAX):
+            with self._mutex:
+                try:
+                    self._queue.remove(work)
+                except ValueError:
+                    pass  # it is being committed: its outcome is near, and only that outcome may be told
+                else:
+                    if not work.leads:
+                        raise Unavailable(
+                            f"the writer was busy for {WAIT_SECONDS_MAX:g} s", hint="nothing was changed; try again"
+                        )
+                    self._queue.appendleft(work)
+            work.woken.acquire()
+        return work.leads
+
+    def _lead(self) -> None:
+        """Commit what is queued, the own work first among it, and hand over to whoever queued up meanwhile."""
+        if self._crowded:
+            self._gather()
+        works: list[_Work] = []
+        try:
+            with self._turn:
+                with self._mutex:
+                    works = self._take()
+                self._crowded = len(works) > 1
+                self._commit_batch(works)
+        finally:
+            with self._mutex:
+                if self._queue:
+                    self._queue[0].leads = True
+                    self._queue[0].woken.release()
+                else:
+                    self._led = False
+            for work in works[1:]:
+                work.woken.release()
 
     def _gather(self) -> None:
         """Wait as long as company keeps coming, a few times at most."""
@@ -139,15 +187,6 @@ class Writer:
             time.sleep(GATHER_SECONDS)
             if len(self._queue) == queued:
                 return
-
-    def _withdraw(self, work: _Work) -> None:
-        try:
-            self._queue.remove(work)
-        except ValueError:
-            # Somebody is committing it at this moment: its outcome is near, and only that outcome may be told.
-            with self._turn:
-                return
-        raise Unavailable(f"the writer was busy for {WAIT_SECONDS_MAX:g} s", hint="nothing was changed; try again")
 
     def _take(self) -> list[_Work]:
         taken: list[_Work] = []
@@ -247,8 +286,8 @@ class Writer:
             batch.nouns[change.noun.name] = change.noun
             rows = batch.changed if entity.id in stored else batch.new
             rows.setdefault(change.noun.name, []).append(entities.row(change.noun, entity, at_seq, text))
-        batch.taken = [(*key, id) for key, id in taken.items()]
-        batch.freed = sorted(freed)
+        batch.taken = [(key_text(key), id) for key, id in taken.items()]
+        batch.freed = [(key_text(key),) for key in sorted(freed)]
         self._graph.reserve(taken)
         self._step("before commit")
         self._file.commit(batch, step=self._step)
@@ -274,7 +313,9 @@ class Writer:
         for lookup in unit.lookups:
             ids = holders(overlay, unit.began_with, lookup.noun, lookup.key, lookup.value, unit.now)
             if ids != ([] if lookup.id is None else [lookup.id]):
-                raise Conflict(f"who has this {lookup.noun.name}.{lookup.key} changed while this ran", hint="run it again")
+                raise Conflict(
+                    f"who has this {lookup.noun.name}.{lookup.key} changed while this ran", hint="run it again"
+                )
         if unit.deletions:
             after = Overlay(overlay)
             after.absorb(unit.overlay)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime import entity, event_log, find, schema
+from runtime.calls import proofs
 from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
 from runtime.ids import event_seq, prefix_of
 from runtime.noun import Noun
@@ -11,7 +12,7 @@ from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 
-ARGUMENTS = ("id", "type", "fields", "include", "asOf")
+ARGUMENTS = ("id", "type", "fields", "include", "asOf", "proof")
 SPECIALS = ("Schema", "LogEvent")
 TEXT_CHARS_MAX = 20_000
 
@@ -19,7 +20,8 @@ TEXT_CHARS_MAX = 20_000
 def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
     """With `type`, the entity itself or the special; with the id alone `{id, title, text, url, metadata, entity}`.
 
-    `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log.
+    `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log. With
+    `proof`, the answer has one more key, `proof`: that the log holds exactly this, see `runtime.proofs.proof`.
     """
     unknown = next((name for name in given if name not in ARGUMENTS), None)
     if unknown is not None:
@@ -30,20 +32,30 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         raise InvalidId(f"an id is a text, not {id!r:.80}", hint='such as "contact_fX9bL5nRdK"')
     if type is None and event_seq(id) is not None:
         type = "LogEvent"
+    proof = arguments.pop("proof", False)
+    if not isinstance(proof, bool):
+        raise InvalidArguments(f"proof is true or false, not {proof!r:.80}")
     if type == "Schema":
+        if proof:
+            raise InvalidArguments("a schema is not in the log, so there is no proof of it")
         return _schema(unit, id)
     if type == "LogEvent":
-        return _event(tenant, id)
-    unit, _ = tenant.unit_at(unit, arguments.pop("asOf", None))
+        event = _event(tenant, id)
+        return {**event, "proof": proofs.prove(tenant, {"id": id})} if proof else event
+    staged = proof and any(change.entity.id == id for change in unit.changes)
+    if staged:
+        raise InvalidArguments(f"{id} was changed here and is not committed yet: only the log can be proven")
+    unit, seq = tenant.unit_at(unit, arguments.pop("asOf", None))
     if id is None:
         raise InvalidArguments("fetch needs an id", hint='id="deal_…", or type="Schema" to see what there is')
     if type is not None:
         if not isinstance(type, str):
             raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
-        return find.entity(unit, tenant.context, unit.vocabulary.noun(type), id, arguments)
+        shown = find.entity(unit, tenant.context, unit.vocabulary.noun(type), id, arguments)
+        return {**shown, "proof": _proof(tenant, id, shown, seq)} if proof else shown
     noun = _noun_of(unit, id)
     found = find.entity(unit, tenant.context, noun, id, arguments)
-    return {
+    answer = {
         "id": id,
         "title": entity.title(noun, found),
         "text": _text(found),
@@ -51,6 +63,7 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         "metadata": {"type": noun.name, "version": found.get("$version"), "updatedAt": found.get("$updatedAt")},
         "entity": found,
     }
+    return {**answer, "proof": _proof(tenant, id, found, seq)} if proof else answer
 
 
 def _noun_of(unit: Unit, id: str) -> Noun:
@@ -86,6 +99,15 @@ def _event(tenant: Tenant, id: str | None) -> dict[str, Any]:
     if not rows:
         raise NotFound(f"the log has no event {id}", hint=f"its latest is evt_{tenant.writer.seq}")
     return {**event_log.shown(rows[0]), "leaf": rows[0].leaf.hex()}
+
+
+def _proof(tenant: Tenant, id: str, found: Mapping[str, Any], seq: int | None) -> dict[str, Any]:
+    """The proof of the event that left the entity as it was found."""
+    row = proofs.event_of(tenant, id, seq=seq)
+    version = found.get("$version", row.version)
+    if version != row.version:  # somebody wrote between the reading and this
+        row = proofs.event_of(tenant, id, version=version)
+    return tenant.prover.prove(row)
 
 
 def _text(found: Mapping[str, Any]) -> str:

@@ -28,7 +28,9 @@ def search(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, An
         raise InvalidArguments("search needs query or type", hint='query="acme", or type="Deal" with a filter')
     as_of = arguments.pop("asOf", None)
     if as_of is not None and words is not None:
-        raise InvalidArguments("free text is found in the present only", hint="leave out asOf, or use a filter instead of query")
+        raise InvalidArguments(
+            "free text is found in the present only", hint="leave out asOf, or use a filter instead of query"
+        )
     noun = None if type is None else _noun(unit, type)
     if words is None:
         assert noun is not None

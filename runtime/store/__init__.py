@@ -1,7 +1,7 @@
 """The store: one DuckDB instance for a data folder, one file a tenant, few methods that another database could offer too."""
 
 from runtime.store.instance import Instance
-from runtime.store.keys import KeyFilter
+from runtime.store.keys import Key, KeyFilter, key_of, key_text
 from runtime.store.tenant_file import Batch, EventRow, TenantFile
 
-__all__ = ["Batch", "EventRow", "Instance", "KeyFilter", "TenantFile"]
+__all__ = ["Batch", "EventRow", "Instance", "Key", "KeyFilter", "TenantFile", "key_of", "key_text"]

@@ -15,12 +15,14 @@ TABLES = (
         seq BIGINT NOT NULL, "at" TIMESTAMP NOT NULL, type VARCHAR NOT NULL, verb VARCHAR NOT NULL, event VARCHAR NOT NULL,
         entity VARCHAR NOT NULL, version BIGINT NOT NULL, actor VARCHAR NOT NULL, cause VARCHAR, run VARCHAR, via VARCHAR,
         payload VARCHAR, salt BLOB, leaf BLOB NOT NULL)""",
-    # Rows are only inserted and deleted, never updated: one look-up instead of a scan per unique value.
-    """CREATE TABLE IF NOT EXISTS {catalog}."unique" (
-        noun VARCHAR, field VARCHAR, value VARCHAR, id VARCHAR NOT NULL, PRIMARY KEY (noun, field, value))""",
+    # `Contact.email=ada@example.com` → id. One column, since DuckDB looks nothing up by a key of several; rows are only
+    # inserted and deleted, never updated.
+    'CREATE TABLE IF NOT EXISTS {catalog}."unique" (key VARCHAR PRIMARY KEY, id VARCHAR NOT NULL)',
     # No noun can be called like these. Answers that a repeated call gets again, and plans that wait for their commit: both of them only for a while.
     'CREATE TABLE IF NOT EXISTS {catalog}."$answers" (key VARCHAR, body VARCHAR, "at" TIMESTAMP, answer VARCHAR)',
     'CREATE TABLE IF NOT EXISTS {catalog}."$plans" (hash VARCHAR, "at" TIMESTAMP, content VARCHAR)',
+    # The hash over each 256 leaves of the log, so that a proof need not read them all; made from the log when missing.
+    'CREATE TABLE IF NOT EXISTS {catalog}."$tiles" (tile BIGINT NOT NULL, hash BLOB NOT NULL)',
 )
 
 # The columns that every noun's table has, before those of its own keys.

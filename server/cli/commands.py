@@ -1,29 +1,22 @@
 """Every command of `verbena`: tables for people, `--json` for programs, refusals on standard error."""
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 
-from runtime.client import Connection, is_owned
-from runtime.errors import InvalidArguments, LimitExceeded, Unavailable, VerbenaError
-from server.cli import install, print_out
-from server.faults import EXIT_REFUSED, EXIT_USAGE, in_words
+from runtime.client import is_owned
+from runtime.errors import InvalidArguments, LimitExceeded
+from server.cli import install, log, print_out
+from server.cli.session import Data, Json, Tenant, connected, connection, refusals, settings
 from server.mcp import DO, FETCH, SEARCH
 from server.mcp.tool import Tool
-from server.settings import Settings, read
 from server.version import VERSION
 
 CODE_BYTES_MAX = 4 * 1024 * 1024  # read from a file or standard input; the engine's own bound is lower
 PATH_CHARS_MAX = 1024
-
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose business; else VERBENA_TENANT, else default.")]
-Data = Annotated[str, typer.Option("--data", help="Folder of the tenants; else VERBENA_DATA, else a per-user folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Plain JSON on standard output, for programs.")]
 
 app = typer.Typer(
     name="verbena",
@@ -33,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(install.app, name="install")
+app.add_typer(log.app, name="log")
+app.command()(log.verify)
 
 
 @app.command()
@@ -57,9 +52,8 @@ def serve(
     """Serve the tools over HTTP at /mcp, with /livez beside it."""
     from server.cli.serve import run
 
-    with _refusals():
-        settings = _settings("demo" if demo else tenant, data)
-        run(settings, host=host, port=port, demo=demo, allow_remote=allow_remote)
+    with refusals():
+        run(settings("demo" if demo else tenant, data), host=host, port=port, demo=demo, allow_remote=allow_remote)
 
 
 @app.command()
@@ -89,7 +83,7 @@ def search(
         "include": include,
         "total": total,
     }
-    with _refusals(as_json):
+    with refusals(as_json):
         found = _ask(SEARCH, given, tenant, data)
         print_out.json(found) if as_json else print_out.found(found, fields=fields)
 
@@ -105,7 +99,7 @@ def fetch(
     as_json: Json = False,
 ) -> None:
     """Read one entity, or one of the specials."""
-    with _refusals(as_json):
+    with refusals(as_json):
         entity = _ask(FETCH, {"id": id, "type": noun, "fields": fields, "include": include}, tenant, data)
         print_out.json(entity) if as_json else print_out.entity(entity)
 
@@ -129,7 +123,7 @@ def do(
     # `data` is an argument of the tool and the folder of every command: how it begins tells them apart.
     values = [text for text in data or [] if text.lstrip().startswith(("{", "["))]
     folders = [text for text in data or [] if text not in values]
-    with _refusals(as_json):
+    with refusals(as_json):
         if len(values) > 1 or len(folders) > 1:
             raise InvalidArguments("--data was given twice", hint="once with JSON, once with a folder")
         given = {"code": _code(code), "action": action, "type": noun, "id": id, "data": "".join(values)}
@@ -145,7 +139,7 @@ def nouns(
     as_json: Json = False,
 ) -> None:
     """List the nouns of the tenant, or show one."""
-    with _refusals(as_json), _connected(tenant, data) as client:
+    with refusals(as_json), connected(tenant, data) as client:
         shown = client.ask("fetch", {"type": "Schema", "id": name}) if name else client.ask("nouns", {})
         if as_json:
             print_out.json(shown)
@@ -156,30 +150,9 @@ def nouns(
 
 
 @app.command()
-def log(
-    noun: Annotated[str, typer.Option("--type", help="Only events of this noun.")] = "",
-    entity: Annotated[str, typer.Option(help="Only events of this entity.")] = "",
-    after: Annotated[int, typer.Option(help="Only events after this position.", min=0)] = 0,
-    limit: Annotated[int, typer.Option(help="Events, 1 to 1000.", min=1, max=1000)] = 50,
-    tenant: Tenant = "",
-    data: Data = "",
-    as_json: Json = False,
-) -> None:
-    """Show what happened, in order."""
-    given: dict[str, Any] = {"after": after, "limit": limit}
-    if noun:
-        given["type"] = noun
-    if entity:
-        given["entity"] = entity
-    with _refusals(as_json), _connected(tenant, data) as client:
-        events = client.ask("events", given)
-        print_out.json(events) if as_json else print_out.events(events)
-
-
-@app.command()
 def doctor(tenant: Tenant = "", data: Data = "", as_json: Json = False) -> None:
     """Say whether everything that Verbena needs is in order, and which walls stand."""
-    with _refusals(as_json), _connected(tenant, data) as client:
+    with refusals(as_json), connected(tenant, data) as client:
         report = client.ask("doctor", {})
         print_out.json(report) if as_json else print_out.entity(report)
 
@@ -187,16 +160,16 @@ def doctor(tenant: Tenant = "", data: Data = "", as_json: Json = False) -> None:
 @app.command()
 def stop(data: Data = "", as_json: Json = False) -> None:
     """Ask the engine that owns the data folder to finish what it does and end."""
-    with _refusals(as_json):
-        settings = _settings("", data)
-        running = is_owned(settings.data)
+    with refusals(as_json):
+        found = settings("", data)
+        running = is_owned(found.data)
         if running:
-            with _connection(settings) as client:
+            with connection(found) as client:
                 client.ask("end", {})
         if as_json:
             print_out.json({"stopped": running})
         else:
-            print_out.line(f"stopped the engine of {settings.data}" if running else f"none runs on {settings.data}")
+            print_out.line(f"stopped the engine of {found.data}" if running else f"none runs on {found.data}")
 
 
 @app.command()
@@ -205,39 +178,10 @@ def version(as_json: Json = False) -> None:
     print_out.json({"version": VERSION}) if as_json else print_out.line(f"verbena {VERSION}")
 
 
-@contextmanager
-def _refusals(as_json: bool = False) -> Generator[None]:
-    """A refusal ends the command: one line and a hint (or the error as JSON) on standard error, and an exit code."""
-    try:
-        try:
-            yield
-        except OSError as reason:
-            raise Unavailable(f"the data folder cannot be reached: {reason}") from reason
-    except VerbenaError as error:
-        print(msgspec.json.encode({"error": error.as_dict()}).decode() if as_json else in_words(error), file=sys.stderr)
-        sys.exit(EXIT_USAGE if isinstance(error, InvalidArguments) else EXIT_REFUSED)
-
-
-def _connection(settings: Settings) -> Connection:
-    """To the engine of the data folder, which is started where none runs."""
-    return Connection(settings.data, tenant=settings.tenant, idle_s=settings.idle_s, base_url=settings.base_url)
-
-
-def _settings(tenant: str, data: str) -> Settings:
-    return read(data=data, tenant=tenant)
-
-
-@contextmanager
-def _connected(tenant: str, data: str) -> Generator[Connection]:
-    settings = _settings(tenant, data)
-    with _connection(settings) as client:
-        yield client
-
-
 def _ask(tool: Tool, given: dict[str, Any], tenant: str, data: str) -> Any:
     """The same arguments, read the same way, as the tool of that name."""
     arguments = tool.read(given)
-    with _connected(tenant, data) as client:
+    with connected(tenant, data) as client:
         return client.ask(tool.name, arguments)
 
 

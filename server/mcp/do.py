@@ -25,7 +25,9 @@ DO = Tool(
         ),
         "dryRun": Argument(kinds=("boolean",), description="Show the plan and its hash; change nothing"),
         "expect": Argument(kinds=("string",), description="Commit exactly the plan with this hash, or nothing"),
-        "idempotencyKey": Argument(kinds=("string",), description="Repeating a call with its key gives its first answer"),
+        "idempotencyKey": Argument(
+            kinds=("string",), description="Repeating a call with its key gives its first answer"
+        ),
     },
     output={
         "type": "object",

@@ -17,6 +17,7 @@ FETCH = Tool(
         "fields": Argument(kinds=("strings",), description="Only these fields"),
         "include": Argument(kinds=("strings",), description="Relations to bring along"),
         "asOf": Argument(kinds=("string", "integer"), description="As it was at a time or log position"),
+        "proof": Argument(kinds=("boolean",), description="With proof that the log holds it, to check offline"),
     },
     output={"type": "object"},
     read_only=True,

@@ -29,7 +29,9 @@ SEARCH = Tool(
         "cursor": Argument(kinds=("string",), description="From the previous page; same query"),
         "fields": Argument(kinds=("strings",), description="Only these fields"),
         "include": Argument(kinds=("strings",), description="Relations to bring along, such as contact.organization"),
-        "asOf": Argument(kinds=("string", "integer"), description="As it was at a time or log position; not with query"),
+        "asOf": Argument(
+            kinds=("string", "integer"), description="As it was at a time or log position; not with query"
+        ),
         "total": Argument(
             kinds=("boolean",), description="Count all matches, exact up to 1000", more={"default": True}
         ),

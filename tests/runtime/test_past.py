@@ -47,11 +47,16 @@ def test_entities_paths_includes_and_totals_are_as_they_were(door: Door) -> None
         'b = $.Contact.create(name="Bob", organization=o.id, leadScore=9)\n[o.id, a.id, b.id]'
     )
     then = door.head
-    door.do(f'$.Organization.update("{ids[0]}", name="Acme 2", industry="Ships")\n$.Contact.update("{ids[1]}", leadScore=50)')
+    door.do(
+        f'$.Organization.update("{ids[0]}", name="Acme 2", industry="Ships")\n$.Contact.update("{ids[1]}", leadScore=50)'
+    )
     door.do(f'$.Contact.delete("{ids[2]}")\n$.Contact.create(name="Cy", organization="{ids[0]}")')
 
     assert door("fetch", type="Organization", id=ids[0], asOf=then)["name"] == "Acme"
-    assert door("fetch", type="Organization", id=ids[0], asOf=f"evt_{then}", include=["contacts"])["contacts"][0]["name"] == "Bob"
+    assert (
+        door("fetch", type="Organization", id=ids[0], asOf=f"evt_{then}", include=["contacts"])["contacts"][0]["name"]
+        == "Bob"
+    )
     found = door("search", type="Contact", filter={"organization.industry": "Retail"}, sort="leadScore", asOf=then)
     assert [row["title"] for row in found["results"]] == ["Ada", "Bob"]
     assert found["total"] == 2
@@ -77,12 +82,18 @@ def test_the_past_goes_on_after_a_restart_and_a_changed_noun(door: Door) -> None
     id = door.do('$.Boat.create(name="Argo", len=7).id')
     then = door.head
     assert door("search", type="Boat", filter={"len": 7}, asOf=then)["total"] == 1
-    door.do('$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string!", "length": "number", "flag": "string"})')
+    door.do(
+        '$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string!", "length": "number", "flag": "string"})'
+    )
     door.do(f'$.Boat.update("{id}", length=8, flag="NL")')
     assert door("search", type="Boat", filter={"length": 7}, asOf=then)["total"] == 1
     door.reopen()
     door.do(f'$.Boat.update("{id}", length=9)')
-    assert [door("fetch", type="Boat", id=id, asOf=seq)["length"] for seq in (then, door.head - 1, door.head)] == [7, 8, 9]
+    assert [door("fetch", type="Boat", id=id, asOf=seq)["length"] for seq in (then, door.head - 1, door.head)] == [
+        7,
+        8,
+        9,
+    ]
     assert door("search", type="Boat", filter={"length": {"$gte": 8}}, asOf=door.head - 1)["total"] == 1
 
 
@@ -103,7 +114,9 @@ def test_a_time_means_what_was_committed_at_or_before_it(door: Door) -> None:
 def test_differences_and_who_set_a_value(door: Door) -> None:
     ids = door.do('[$.Deal.create(name=f"D{n}", value=n).id for n in range(3)]')
     then = door.head
-    door.do(f'$.Deal.update("{ids[0]}", value=7)\n$.Deal.update("{ids[0]}", nextStep="call")\n$.Deal.delete("{ids[1]}")')
+    door.do(
+        f'$.Deal.update("{ids[0]}", value=7)\n$.Deal.update("{ids[0]}", nextStep="call")\n$.Deal.delete("{ids[1]}")'
+    )
     new = door.do('$.Deal.create(name="New", value=1).id')
     assert door.do(f"$.Deal.diff({then})") == {
         "from": then,
@@ -112,7 +125,9 @@ def test_differences_and_who_set_a_value(door: Door) -> None:
         "deleted": [ids[1]],
         "changed": [{"id": ids[0], "changes": {"nextStep": {"to": "call"}, "value": {"from": 0, "to": 7}}}],
     }
-    assert door.do(f'$.Deal.diff("{ids[0]}", {{"from": {then}, "to": {then + 1}}}).changed[0].changes.keys()') == ["value"]
+    assert door.do(f'$.Deal.diff("{ids[0]}", {{"from": {then}, "to": {then + 1}}}).changed[0].changes.keys()') == [
+        "value"
+    ]
     set_by = door.do(f'$.Deal.changedBy("{ids[0]}", "value")')
     assert (set_by["seq"], set_by["changed"]["value"]) == (then + 1, {"from": 0, "to": 7})
     assert door.do(f'$.Deal.changedBy("{ids[0]}", "name").version') == 1
