@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,8 @@ class EngineOptions:
     salt: NewSalt = new_salt
     new_id: NewId = new_id
     step: Step = no_step
-    limits: InstanceLimits = InstanceLimits()
+    limits: InstanceLimits = field(default_factory=InstanceLimits)
+    cache_bytes: int = 64 << 20  # entities kept in memory, by all open tenants together
     workers: int = 2  # sandbox workers that are kept warm
 
 
@@ -87,6 +88,8 @@ class Engine:
                     self._refuse_released(name)
                     self._make_room()
                     found = self._tenants[name] = Tenant(self._instance, self._folder, name, self._tenant_options())
+                    for each in self._tenants.values():
+                        each.graph.cache_bytes_max = self._options.cache_bytes // len(self._tenants)
         found.last_used = time.monotonic()
         return found
 

@@ -141,6 +141,7 @@ def staged_again(plan: Plan, unit: Unit, meta: Noun) -> None:
     def noun_of(name: str) -> Noun:
         return meta if name == meta.name else unit.vocabulary.noun(name)
 
+    unit.planned = True
     for name, id, version in plan.reads:
         unit.reads[id] = (noun_of(name), version)
     for each in plan.changes:

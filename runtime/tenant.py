@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import structlog
 
 from runtime import entity as entities
@@ -15,7 +16,7 @@ from runtime.clock import Clock, system_clock
 from runtime.cursor import unseal
 from runtime.declaration import declare, from_data
 from runtime.entity import Body, Entity
-from runtime.errors import Unavailable
+from runtime.errors import Unavailable, VerbenaError
 from runtime.event_log import NewSalt, body_at, new_salt
 from runtime.graph import Graph, View
 from runtime.idempotency import Answers
@@ -110,6 +111,8 @@ class Tenant:
         self._closing = threading.Event()
         self._folding = threading.Lock()  # held by who checkpoints the file, or wants that nobody does
         self.last_used = time.monotonic()
+        if self.writer.seq:
+            threading.Thread(target=self._warm, name="verbena-warm", daemon=True).start()
 
     # -- units -----------------------------------------------------------------------------------------------------
 
@@ -169,6 +172,14 @@ class Tenant:
             noun = from_data(entities.decoded(NOUN, "", 0, body).body["declaration"])
             vocabulary = vocabulary.with_noun(noun)
         return vocabulary
+
+    def _warm(self) -> None:
+        try:
+            for name in self.vocabulary.names:
+                self.graph.warm(self.vocabulary.noun(name), lambda: not self._closing.is_set())
+        except (duckdb.Error, VerbenaError):
+            if not self._closing.is_set():
+                log.exception("the cache could not be warmed", tenant=self.name)
 
     # -- text ------------------------------------------------------------------------------------------------------
 

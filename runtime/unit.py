@@ -77,6 +77,7 @@ class Unit:
     via: str | None = None
     before: BeforeHandlers = no_handlers
     new_id: NewId = new_id
+    planned: bool = False  # staged again from a plan, which may have been committed before
     overlay: Overlay = field(init=False)
     changes: list[Change] = field(default_factory=list[Change])
     # id → (noun, version it had when it was first read; 0 where there was none)

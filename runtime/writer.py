@@ -302,7 +302,7 @@ class Writer:
         if unit.began_with is not self._vocabulary():
             raise Conflict("a noun was changed while this ran", hint="run it again")
         self._check_reads(unit, overlay)
-        for change in unit.changes:
+        for change in unit.changes if unit.planned else ():
             if change.entity.version == 1 and overlay.get(change.noun, change.entity.id) is not None:
                 raise Conflict(f"{change.entity.id} was created already", hint="this plan was committed before")
         for key, id in unit.overlay.keys.items():

@@ -23,6 +23,11 @@ class BadProof(ValidationFailed):
     """A proof, a signature or a checkpoint that does not hold."""
 
 
+def leaf_hash(leaf: bytes) -> bytes:
+    """The hash of a leaf."""
+    return hashlib.sha256(b"\0" + leaf).digest()
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node."""
     return hashlib.sha256(b"\x01" + left + right).digest()
