@@ -64,10 +64,15 @@ class Instance:
         """This thread's cursor: DuckDB refuses one that two threads share."""
         found: duckdb.DuckDBPyConnection | None = getattr(self._local, "cursor", None)
         if found is None:
-            found = self._root.cursor()
-            self._local.cursor = found
-            self._cursors.append(weakref.ref(found))
+            found = self._local.cursor = self.cursor_apart()
         return found
+
+    def cursor_apart(self) -> duckdb.DuckDBPyConnection:
+        """A cursor for whoever sees to it that one thread uses it at a time, and closes it."""
+        cursor = self._root.cursor()
+        self._cursors = [known for known in self._cursors if known() is not None]  # threads come and go
+        self._cursors.append(weakref.ref(cursor))
+        return cursor
 
     def rows(self, sql: Sql, *, timeout_s: float = QUERY_SECONDS_MAX) -> list[tuple[Any, ...]]:
         """Everything that a query gives; interrupted, and refused as `timeout`, when it takes longer than `timeout_s`."""

@@ -66,6 +66,9 @@ class TenantFile:
         self.name = name
         self.instance = instance
         self.catalog = instance.attach(path, name)
+        # Only ever used by whoever holds the writer's lock, one thread at a time.
+        self._writing = instance.cursor_apart()
+        self._appenders: dict[tuple[str, str], Any] = {}
         try:
             self._check_format()
             self.columns = self._read_columns()
@@ -131,7 +134,7 @@ class TenantFile:
 
     def commit(self, batch: Batch, *, step: Callable[[str], None] = lambda name: None) -> None:
         """Write a batch, all of it or nothing, durable when this returns; `step` hears when COMMIT is next."""
-        cursor = self.instance.cursor()
+        cursor = self._writing
         made = dict(self.columns)
         cursor.execute("BEGIN")
         try:
@@ -154,8 +157,11 @@ class TenantFile:
             step("in commit")
             cursor.execute("COMMIT")
         except BaseException:
+            self._appenders.clear()
             _rollback(cursor)
             raise
+        if made != self.columns:
+            self._appenders.clear()  # they know the tables as they were
         self.columns = made
 
     def migrate(self, nouns: Mapping[str, Noun]) -> None:
@@ -190,6 +196,8 @@ class TenantFile:
 
     def close(self) -> None:
         """Detach the file; DuckDB checkpoints it."""
+        self._appenders.clear()
+        self._writing.close()
         self.instance.detach(self.catalog)
 
     def _append(
@@ -208,7 +216,10 @@ class TenantFile:
             names = "" if columns is None else f" ({', '.join(quoted(name) for name in columns)})"
             cursor.execute(f"INSERT INTO {table}{names} VALUES ({places})", list(rows[0]))
         elif rows:
-            appender = cursor.appender(table, columns=columns, action=action, key=key)
+            appender = self._appenders.get((table, action))
+            if appender is None:  # making one costs as much as a statement, so they are kept
+                appender = cursor.appender(table, columns=columns, action=action, key=key)
+                self._appenders[table, action] = appender
             appender.append_rows(rows)
             appender.flush()
 
