@@ -20,6 +20,7 @@ _BUILT_IN_EVENTS: Mapping[str, str] = {
     "delete": "Deleted",
     "restore": "Restored",
     "rollback": "RolledBack",
+    "erase": "Erased",
 }
 
 # Verbs written as one word whose gerund is two.

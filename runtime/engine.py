@@ -1,10 +1,12 @@
 """A data folder, open: its tenants, and the calls that any face may make of them."""
 
+import os
+import shutil
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +27,10 @@ from runtime.event_log import NewSalt, new_salt
 from runtime.ids import NewId, new_id
 from runtime.proofs.signing import Keyring
 from runtime.sandbox.pool import Pool
-from runtime.store import Instance
+from runtime.rewrite import differing, rebuilt, without_erased
+from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
-from runtime.tenant import Tenant, TenantOptions
+from runtime.tenant import SPECIAL, Tenant, TenantOptions
 from runtime.unit import Caller
 from runtime.writer import Step, no_step
 
@@ -70,6 +73,7 @@ class Engine:
         self._at_work: Counter[str] = Counter()  # calls in the middle of being answered, by tenant
         self._released: dict[str, str] = {}  # tenants that nobody may open now, and why
         self._settled = threading.Condition()  # of the two above
+        self._rewriting = threading.Lock()
         self._closing = threading.Event()
         self.pool = Pool(size=self._options.workers)
         threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True).start()
@@ -100,7 +104,11 @@ class Engine:
             raise InvalidArguments(f"no call is named {question.call[:80]!r}", hint=did_you_mean(question.call, CALLS))
         caller = Caller(tenant=question.tenant, actor=question.actor)
         with self._working(question.tenant):
-            return wire.encode(call(self, caller, question.arguments))
+            answer = wire.encode(call(self, caller, question.arguments))
+            tenant = self._tenants.get(question.tenant)
+            if tenant is not None and tenant.erasing:
+                self._forget_erased(question.tenant)  # nobody hears "erased" while the file still holds it
+            return answer
 
     # -- tenants as files ------------------------------------------------------------------------------------------
 
@@ -139,6 +147,60 @@ class Engine:
             raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
         with self._apart(name, "is being deleted"):
             return {"tenant": name, "deleted": tenant_files.remove(self._data, name)}
+
+    def rebuild(self, name: str, *, replace: bool) -> dict[str, Any]:
+        """Fold the tables of a tenant from its log alone and compare: `{events, differences, replaced}`.
+
+        With `replace`, tables that differ are replaced by those that the log gives. Nobody else is answered meanwhile.
+        """
+        tenant = self.tenant(name)
+        path, events = tenant.file.path, tenant.writer.seq
+        nouns = [*SPECIAL, *(tenant.vocabulary.noun(each) for each in tenant.vocabulary.names)]
+        with self._apart(name, "is being rebuilt"), self._new_file(path) as new:
+            with closing(TenantFile(self._instance, path, name)) as file:
+                with closing(rebuilt(self._instance, file, new, self._catalogue, list(SPECIAL))) as made:
+                    found = differing(file, made, nouns)
+                    made.checkpoint()
+            if found and replace:
+                self._put_in_place(new, path)
+        return {"events": events, "differences": found, "replaced": bool(found) and replace}
+
+    def _forget_erased(self, name: str) -> None:
+        """Write a tenant's file anew without what was erased, and drop what was derived from it."""
+        with self._rewriting:
+            tenant = self.tenant(name)
+            if not tenant.erasing:
+                return
+            path = tenant.file.path
+            with self._apart(name, "is being written anew after an erasure"), self._new_file(path) as new:
+                with closing(TenantFile(self._instance, path, name)) as file:
+                    with closing(without_erased(self._instance, file, new)) as made:
+                        made.checkpoint()
+                self._put_in_place(new, path)
+
+    @contextmanager
+    def _new_file(self, path: Path) -> Generator[Path]:
+        """A path beside a tenant's file where nothing is; whatever is left there goes."""
+        new = path.with_name(f".{path.stem}.rewriting")
+        leftovers = [new, new.with_name(new.name + ".wal")]
+        for left in leftovers:
+            left.unlink(missing_ok=True)
+        try:
+            yield new
+        finally:
+            for left in leftovers:
+                left.unlink(missing_ok=True)
+
+    def _put_in_place(self, new: Path, path: Path) -> None:
+        """Put a file that was written anew in the place of a tenant's, which is closed; its text index is made again."""
+        shutil.rmtree(path.with_suffix(".index"), ignore_errors=True)
+        path.with_name(path.name + ".wal").unlink(missing_ok=True)
+        os.replace(new, path)
+        descriptor = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def _apart(self, name: str, why: str) -> Generator[None]:
@@ -287,6 +349,10 @@ def _export(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
     return export_page(engine.tenant(caller.tenant), caller, given)
 
 
+def _rebuild(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
+    return engine.rebuild(caller.tenant, replace=given.get("replace") is True)
+
+
 def _tenants(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
     return engine.tenants()
 
@@ -315,6 +381,7 @@ CALLS: dict[str, Call] = {
     "nouns": _nouns,
     "events": _events,
     "doctor": _doctor,
+    "rebuild": _rebuild,
     "prove": lambda engine, caller, given: proofs.prove(engine.tenant(caller.tenant), given),
     "checkpoint": lambda engine, caller, given: proofs.checkpoint(engine.tenant(caller.tenant), given),
     "consistency": lambda engine, caller, given: proofs.consistency(engine.tenant(caller.tenant), given),

@@ -32,6 +32,10 @@ class Entity:
     def deleted(self) -> bool:
         return "$deletedAt" in self.body
 
+    @property
+    def erased(self) -> bool:
+        return "$erasedAt" in self.body
+
     def encoded(self) -> str:
         """The body as it is stored: canonical JSON."""
         return canonical(self.body).decode()
@@ -59,7 +63,7 @@ def shown(noun: Noun, body: Mapping[str, Any], context: str, fields: Iterable[st
     shape["$type"] = noun.name
     if wanted is None or "$context" in wanted:
         shape["$context"] = context
-    for key in ("$version", "$createdAt", "$updatedAt", "$createdBy", "$deletedAt"):
+    for key in ("$version", "$createdAt", "$updatedAt", "$createdBy", "$deletedAt", "$erasedAt"):
         if key in body and (wanted is None or key in wanted):
             shape[key] = body[key]
     return shape

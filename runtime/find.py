@@ -56,7 +56,7 @@ class Page:
 def entity(unit: Unit, context: str, noun: Noun, id: str, options: Mapping[str, Any]) -> Body:
     """One live entity by its id. Raises NotFound, InvalidInclude or InvalidFields."""
     found = unit.read(noun, id)
-    if found is None:
+    if found is None or found.erased:
         raise missing(noun, id)
     if found.deleted:
         raise deleted(noun, id)

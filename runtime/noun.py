@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-CRUD_VERBS = ("create", "update", "upsert", "delete", "restore", "rollback")
+CRUD_VERBS = ("create", "update", "upsert", "delete", "restore", "rollback", "erase")
 READ_VERBS = ("get", "find", "findOne", "count", "aggregate", "history", "diff", "changedBy")
 META_FIELDS = ("$id", "$type", "$context", "$version", "$createdAt", "$updatedAt", "$createdBy")
 

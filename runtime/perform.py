@@ -6,7 +6,7 @@ Nothing is written here. The unit that the event is staged in is committed by th
 that the unit did, or not at all.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 from runtime import effects, states, values
@@ -68,10 +68,25 @@ def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     return _stage(unit, noun, verb, before, after, {})
 
 
+def erase(unit: Unit, noun: Noun, verb: Verb, id: str, held_by: Sequence[str]) -> Entity:
+    """Erase for good: only that there was an entity is left, and what it held goes from the file once this is committed.
+
+    `held_by` names the backups that still hold it; they stand in the event.
+    """
+    before = unit.read(noun, id)
+    if before is None or before.erased:
+        raise missing(noun, id)
+    refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
+    unit.deletions.append((noun, id))
+    now = values.format_datetime(unit.now)
+    kept = {key: value for key, value in before.body.items() if key.startswith("$")}
+    return _stage(unit, noun, verb, before, {**kept, "$deletedAt": now, "$erasedAt": now}, {"heldBy": list(held_by)})
+
+
 def restore(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     """Bring a deleted entity back, if its relations still lead somewhere and its unique values are still free."""
     before = unit.read(noun, id)
-    if before is None:
+    if before is None or before.erased:
         raise missing(noun, id)
     if not before.deleted:
         raise ValidationFailed(f"{id} is not deleted", hint="there is nothing to restore")
@@ -101,6 +116,8 @@ def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
     found = unit.read(noun, id)
     if found is None:
         raise missing(noun, id)
+    if found.erased:
+        raise missing(noun, id)
     if found.deleted:
         raise deleted(noun, id)
     return found
@@ -109,7 +126,7 @@ def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
 def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]) -> Entity:
     """Check the entity as it would become, and stage the event that leads to it."""
     was: Body = {} if before is None else before.body
-    if verb.name != "delete":
+    if verb.name not in ("delete", "erase"):
         _require(noun, after)
         _check_relations(unit, noun, was, after, all_of_them=verb.name == "restore")
     taken, freed = _claim_uniques(unit, noun, before, after)
@@ -126,7 +143,7 @@ def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Bod
             verb=verb,
             entity=entity,
             input=inputs,
-            changed={} if before is None else _difference(noun, was, after),
+            changed={} if before is None or verb.name == "erase" else _difference(noun, was, after),
             taken=taken,
             freed=freed,
         )

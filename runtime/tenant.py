@@ -31,6 +31,7 @@ from runtime.proofs.rotation_event import KEYS
 from runtime.proofs.signing import Keyring
 from runtime.proofs.tree import Tree
 from runtime.reservations import Reservations
+from runtime.rewrite import unfinished_erasures
 from runtime.sql import Sql
 from runtime.store import EventRow, Instance, TenantFile
 from runtime.store.tenant_file import WAL_BYTES_MAX
@@ -52,6 +53,9 @@ NOUN = declare(
     "Noun",
     {"name": "string!", "declaration": "json!", "define": "Defined", "create": None, "update": None, "delete": None},
 )
+
+# The nouns that stand in every log and that no tenant can define.
+SPECIAL = (NOUN, KEYS)
 
 log = structlog.get_logger()
 
@@ -75,6 +79,7 @@ class Tenant:
 
     def __init__(self, instance: Instance, folder: Path, name: str, options: TenantOptions) -> None:
         self.name = name
+        self.data = folder.parent
         self.clock = options.clock
         self.new_id = options.new_id
         self.context = f"{options.base_url}/~{name}"
@@ -109,10 +114,13 @@ class Tenant:
         self._texts_lock = threading.Lock()
         self._caught_up = threading.Event()
         self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._folding = threading.Lock()  # held by who checkpoints the file, or wants that nobody does
+        # Payloads of erased entities are in the file still: it must be written anew before anybody is answered.
+        self.erasing = unfinished_erasures(self.file) > 0
         self.last_used = time.monotonic()
         if self.writer.seq:
-            threading.Thread(target=self._warm, name="verbena-warm", daemon=True).start()
+            self._start(self._warm)
 
     # -- units -----------------------------------------------------------------------------------------------------
 
@@ -173,6 +181,11 @@ class Tenant:
             vocabulary = vocabulary.with_noun(noun)
         return vocabulary
 
+    def _start(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=work, name=f"verbena{work.__name__}", daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
     def _warm(self) -> None:
         try:
             for name in self.vocabulary.names:
@@ -200,7 +213,7 @@ class Tenant:
                 if self._texts.seq >= self.writer.seq:
                     self._caught_up.set()
                 else:
-                    threading.Thread(target=self._catch_up, name="verbena-index", daemon=True).start()
+                    self._start(self._catch_up)
             return self._texts
 
     def _catch_up(self) -> None:
@@ -250,6 +263,8 @@ class Tenant:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
                 self.history.outdated()
+            if change.verb.name == "erase":
+                self.erasing = True
         index = self._texts
         if index is not None and self._caught_up.is_set():  # until then, catching up finds it
             index.add(
@@ -311,6 +326,8 @@ class Tenant:
     def close(self) -> None:
         """Let go of everything; what was acknowledged is in the file already."""
         self._closing.set()
+        for thread in self._threads:
+            thread.join()  # a query that still runs would keep the file open; each of them looks up after every piece
         if self._texts is not None:
             self._texts.close()
         with self._folding, self.writer.pause():

@@ -22,6 +22,7 @@ from runtime.errors import (
 from runtime.noun import READ_VERBS, Noun, Verb
 from runtime.past import position
 from runtime.tenant import NOUN, Tenant
+from runtime.transfer.backups import kept
 from runtime.undo import undo
 from runtime.unit import Change, Unit
 
@@ -81,6 +82,11 @@ class Dollar:
                 return perform.perform(unit, noun, verb, None, data)
             case "delete":
                 return perform.delete(unit, noun, verb, arguments.needed_id(noun, verb, id))
+            case "erase":
+                if unit.caller.level < 3:
+                    raise PermissionDenied("only an administrator's key may erase", hint="delete can be taken back")
+                held_by = [backup.file for backup in kept(self._tenant.data, self._tenant.name)]
+                return perform.erase(unit, noun, verb, arguments.needed_id(noun, verb, id), held_by)
             case "restore":
                 return perform.restore(unit, noun, verb, arguments.needed_id(noun, verb, id))
             case "rollback":
@@ -162,7 +168,10 @@ class Dollar:
         if verb.name == "rollback" and len(args) == 2:
             return self.shown(self.verb(noun, verb, arguments.id_of(noun, args[0]), {"version": args[1], **kwargs}))
         id, data = arguments.of_verb(noun, verb, args, kwargs)
-        return self.shown(self.verb(noun, verb, id, data))
+        shape = self.shown(self.verb(noun, verb, id, data))
+        if verb.name == "erase":
+            shape["heldBy"] = self._unit.changes[-1].input["heldBy"]
+        return shape
 
     def _get(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
         id, options = arguments.id_and_options(noun, "get", args, kwargs, ("include", "fields", "asOf"))

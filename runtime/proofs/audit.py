@@ -75,8 +75,11 @@ class Audit:
         until = min(size, after + -(-limit // TILE_LEAVES) * TILE_LEAVES)
         leaves: dict[int, bytes] = {}
         faults = list(_first(self._leaves(after, until, leaves) if leaves_only else self._events(after, until, leaves)))
-        faults += _first(self._tiles(after, until, leaves))
-        faults += _first(self._heads(after, until, leaves))
+        # What follows from a fault that is told already would only hide it among others.
+        told = {fault.seq for fault in faults if fault.seq is not None}
+        tiles = _first(self._tiles(after, until, leaves, told))
+        told |= {fault.seq for fault in tiles if fault.seq is not None}
+        faults += tiles + _first(self._heads(after, until, leaves, told))
         return until, sorted(faults, key=lambda fault: fault.seq or 0)
 
     def ends(self, size: int) -> list[Fault]:
@@ -163,12 +166,12 @@ class Audit:
 
     # -- the tree and its heads ------------------------------------------------------------------------------------
 
-    def _tiles(self, after: int, until: int, leaves: dict[int, bytes]) -> Iterator[Fault]:
+    def _tiles(self, after: int, until: int, leaves: dict[int, bytes], told: set[int]) -> Iterator[Fault]:
         """The tiles that were kept against those that the leaves give."""
         for begin in range(after, until - TILE_LEAVES + 1, TILE_LEAVES):
             found = _of_tile(leaves, begin, begin + TILE_LEAVES)
-            if found is None:
-                continue  # told already, with the event that is missing
+            if found is None or _any_in(told, begin, begin + TILE_LEAVES):
+                continue
             try:
                 self.prover.tree.extend(begin + TILE_LEAVES)
             except Unavailable:
@@ -180,20 +183,26 @@ class Audit:
                     " them were changed, or that hash was",
                 )
 
-    def _heads(self, after: int, until: int, leaves: dict[int, bytes]) -> Iterator[Fault]:
-        """The heads over as many events as this piece reaches against the tree."""
-        former = 0
+    def _heads(self, after: int, until: int, leaves: dict[int, bytes], told: set[int]) -> Iterator[Fault]:
+        """The heads over as many events as this piece reaches against the tree; where one fails, those after it do too."""
+        former: Checkpoint | None = None
         for head in self._kept():
             checkpoint = head.checkpoint
             if checkpoint is None:
                 continue
-            if after < checkpoint.size <= until and not self._fits(checkpoint, leaves):
+            first = min(former.size if former else 0, checkpoint.size - 1)
+            if (
+                after < checkpoint.size <= until
+                and not _any_in(told, first, checkpoint.size)
+                and not self._fits(checkpoint, leaves)
+                and (former is None or self._fits(former, leaves))
+            ):
                 yield Fault(
-                    min(former + 1, checkpoint.size),
+                    first + 1,
                     f"the head over {checkpoint.size} events was signed over other ones: something in events"
-                    f" {min(former + 1, checkpoint.size)} to {checkpoint.size} was changed, removed or added",
+                    f" {first + 1} to {checkpoint.size} was changed, removed or added",
                 )
-            former = checkpoint.size
+            former = checkpoint
 
     def _fits(self, checkpoint: Checkpoint, leaves: dict[int, bytes]) -> bool:
         begin = checkpoint.size // TILE_LEAVES * TILE_LEAVES
@@ -267,6 +276,11 @@ def _place(seq: int, expected: int) -> Iterator[Fault]:
         yield Fault(expected, f"event {expected} is missing")
     elif seq > expected:
         yield Fault(expected, f"events {expected} to {seq - 1} are missing")
+
+
+def _any_in(told: set[int], begin: int, end: int) -> bool:
+    """Whether a fault was told at a position behind `begin`, up to `end`."""
+    return any(begin < seq <= end for seq in told)
 
 
 def _of_tile(leaves: dict[int, bytes], begin: int, end: int) -> list[bytes] | None:

@@ -25,6 +25,9 @@ TABLES = (
     'CREATE TABLE IF NOT EXISTS {catalog}."$tiles" (tile BIGINT NOT NULL, hash BLOB NOT NULL)',
 )
 
+# The columns of the log, as they stand in a statement.
+EVENT_COLUMNS = 'seq, "at", type, verb, event, entity, version, actor, cause, run, via, payload, salt, leaf'
+
 # The columns that every noun's table has, before those of its own keys.
 OWN_COLUMNS: tuple[tuple[str, str], ...] = (
     ("$id", "VARCHAR PRIMARY KEY"),

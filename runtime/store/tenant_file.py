@@ -41,8 +41,6 @@ class EventRow:
     leaf: bytes
 
 
-EVENT_COLUMNS = 'seq, "at", type, verb, event, entity, version, actor, cause, run, via, payload, salt, leaf'
-
 
 @dataclass(slots=True)
 class Batch:
@@ -121,7 +119,7 @@ class TenantFile:
         """Rows of the log that fulfil a condition over its columns, in the order of `seq`."""
         order = "DESC" if newest_first else "ASC"
         sql = (
-            f"SELECT {EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
+            f"SELECT {schema.EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
         )
         return [EventRow(*row) for row in self.rows(sql)]
 

@@ -44,16 +44,7 @@ class Delimited:
         self._bytes = max(path.stat().st_size, 1)
         try:
             self._encoding = encoding or _encoding_of(self._file)
-            # Bytes that are no text become half characters, which are found row by row. Where a character always has
-            # several bytes, one of them cannot be kept so, and the mark of a replacement stands for it.
-            wide = codecs.lookup(self._encoding).name.startswith(("utf-16", "utf-32"))
-            errors = "replace" if wide else "surrogateescape"
-            text = io.TextIOWrapper(self._file, encoding=self._encoding, errors=errors, newline="")
-        except LookupError as error:
-            self._file.close()
-            raise InvalidArguments(f"there is no encoding {encoding[:80]!r}", hint="--encoding cp1252") from error
-        self._lines = _Lines(text)
-        try:
+            self._lines = _Lines(_text(self._file, self._encoding))
             self._delimiter = delimiter or _delimiter_of(self._lines.peek())
             self._reader = csv.reader(self._lines, delimiter=self._delimiter, strict=False)
             self._columns = self._header()
@@ -183,6 +174,16 @@ def _is_whole(line: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\ufffd" not in line
+
+
+def _text(file: IO[bytes], encoding: str) -> io.TextIOWrapper:
+    """The file as text. Bytes that are no text become half characters, which are found row by row."""
+    try:
+        # Where a character always has several bytes, one of them cannot be kept so: the mark of a replacement stands for it.
+        wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
+    except LookupError as error:
+        raise InvalidArguments(f"there is no encoding {encoding[:80]!r}", hint="--encoding cp1252") from error
+    return io.TextIOWrapper(file, encoding=encoding, errors="replace" if wide else "surrogateescape", newline="")
 
 
 def _encoding_of(file: IO[bytes]) -> str:

@@ -167,7 +167,7 @@ def test_a_shipped_noun_is_data_as_a_strangers_is(noun: Noun) -> None:
 
 
 def test_an_event_of_analytics_can_be_neither_changed_nor_deleted() -> None:
-    assert set(VOCABULARY.noun("Event").verbs) == {"create"}
+    assert set(VOCABULARY.noun("Event").verbs) == {"create", "erase"}
 
 
 def test_defaults_are_those_that_create_leads_to() -> None:

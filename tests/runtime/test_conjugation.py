@@ -87,6 +87,7 @@ update updating updated
 delete deleting deleted
 restore restoring restored
 rollback rollingBack rolledBack
+erase erasing erased
 """
 
 

@@ -143,6 +143,7 @@ def test_events_are_named_type_and_past() -> None:
         "Order.deleted",
         "Order.restored",
         "Order.rolledBack",
+        "Order.erased",
         "Order.paid",
     )
 

@@ -1,0 +1,121 @@
+"""Erased is gone: from log, tables, index, answers, plans and the file's bytes; every leaf still stands."""
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from runtime.calls.dollar import Dollar
+from runtime.check import differences
+from runtime.engine import Engine
+from runtime.errors import NotFound, UniqueViolation
+from runtime.sql import Sql
+from runtime.unit import Caller
+from runtime.wire import Question, decode
+
+SECRET = "Zebulon Quackenbush"
+MAIL = "zebulon@quackenbush.example"
+
+
+class Door:
+    """The engine's calls, as a face makes them."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.engine = Engine(data)
+
+    def __call__(self, call: str, **arguments: Any) -> Any:
+        return decode(self.engine.answer(Question(call, "default", arguments)))
+
+    def do(self, code: str) -> Any:
+        return self("do", code=code)["result"]
+
+    def reopen(self) -> None:
+        self.engine.close()
+        self.engine = Engine(self.data)
+
+    def leaves(self) -> list[bytes]:
+        file = self.engine.tenant("default").file
+        return [row[0] for row in file.rows(Sql(f"SELECT leaf FROM {file.catalog}.events ORDER BY seq"))]
+
+    def holding(self, text: str) -> list[str]:
+        return sorted(
+            str(path.relative_to(self.data))
+            for path in self.data.rglob("*")
+            if path.is_file() and text.encode() in path.read_bytes()
+        )
+
+
+@pytest.fixture
+def door(tmp_path: Path) -> Generator[Door]:
+    door = Door(tmp_path)
+    yield door
+    tenant = door.engine.tenant("default")
+    found = differences(tenant.file, [tenant.vocabulary.noun(name) for name in tenant.vocabulary.names])
+    door.engine.close()
+    assert found == []
+
+
+def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> None:
+    made = door("do", action="create", type="Contact", data={"name": SECRET, "email": MAIL}, idempotencyKey="k")
+    id = made["result"]["$id"]
+    door.do(f'$.Contact.update("{id}", title="{SECRET} the Great")')
+    deal = door.do(f'$.Deal.create(name="Kept", value=1, contact="{id}").id')
+    door("do", code=f'$.Contact.update("{id}", phone="{SECRET}")', dryRun=True)
+    assert door("search", query="zebulon")["total"] == 1
+    door("search", type="Contact", asOf=2)
+    before = door.leaves()
+    door.reopen()  # so that every byte is on disk, the text index among them
+    assert door.holding(SECRET)
+
+    erased = door.do(f'$.Contact.erase("{id}")')
+    assert erased["heldBy"] == []
+    assert door.leaves()[: len(before)] == before
+    for _ in range(2):
+        assert door("search", query="zebulon")["results"] == []
+        with pytest.raises(NotFound):
+            door("fetch", id=id)
+        with pytest.raises(NotFound):
+            door("fetch", id=id, asOf=2)
+        assert "contact" not in door("fetch", type="Deal", id=deal)
+        history = door("$", path=["Contact", "history"], args=[id])
+        assert [event["event"] for event in history] == ["Contact.created", "Contact.updated", "Contact.erased"]
+        assert SECRET not in str(history)
+        door.reopen()
+    door.engine.close()
+    assert door.holding(SECRET) == []
+    assert door.holding(MAIL) == []
+    door.engine = Engine(door.data)
+    assert door.do(f'$.Contact.create(name="Heir", email="{MAIL}").name') == "Heir"
+
+
+def test_an_erasure_that_was_cut_off_is_finished_before_anybody_is_answered(door: Door, tmp_path: Path) -> None:
+    id = door.do(f'$.Contact.create(name="{SECRET}").id')
+    tenant = door.engine.tenant("default")
+    tenant.in_turn(Caller(tenant="default"), lambda unit: Dollar(tenant, unit).call(["Contact", "erase"], [id], {}))
+    door.reopen()  # committed, and the process ended before the file was written anew
+    door("nouns")
+    door.engine.close()
+    assert door.holding(SECRET) == []
+    door.engine = Engine(door.data)
+
+
+def test_a_rebuild_gives_the_same_rows_and_mends_others(door: Door) -> None:
+    door.do('$.define(name="Boat", keys={"name": "string!", "len": "number", "tags": "string[]"})')
+    id = door.do('$.Boat.create(name="Argo", len=7, tags=["a", "b"]).id')
+    door.do('$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string!", "length": "number", "tags": "string[]"})')
+    door.do('for n in range(30): $.Contact.create(name=f"C{n}", email=f"c{n}@example.com", leadScore=n)')
+    door.do('for c in $.Contact.find(limit=10): $.Contact.update(c.id, leadScore=c.leadScore + 100)')
+    door.do('$.Contact.delete($.Contact.findOne(name="C3").id)\n$.Contact.erase($.Contact.findOne(name="C4").id)')
+    assert door("rebuild")["differences"] == []
+    assert door("fetch", type="Boat", id=id)["length"] == 7
+
+    file = door.engine.tenant("default").file
+    file.execute(f"UPDATE {file.catalog}.contact SET \"leadScore\" = 0 WHERE name = 'C5'")
+    found = door("rebuild")
+    assert found["differences"] == ["Contact: 1 rows are not what the log gives, 1 that it gives are missing"]
+    assert door("rebuild", replace=True)["replaced"] is True
+    assert door("rebuild")["differences"] == []
+    with pytest.raises(UniqueViolation):
+        door.do('$.Contact.create(name="x", email="c6@example.com")')
