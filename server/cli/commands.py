@@ -9,14 +9,17 @@ import typer
 
 from runtime.client import is_owned
 from runtime.errors import InvalidArguments, LimitExceeded
-from server.cli import install, log, print_out
+from server.cli import install, log, print_out, transfer
 from server.cli.session import Data, Json, Tenant, connected, connection, refusals, settings
+from server.faults import EXIT_REFUSED
 from server.mcp import DO, FETCH, SEARCH
 from server.mcp.tool import Tool
 from server.version import VERSION
 
 CODE_BYTES_MAX = 4 * 1024 * 1024  # read from a file or standard input; the engine's own bound is lower
 PATH_CHARS_MAX = 1024
+
+AsOf = Annotated[str, typer.Option("--as-of", help='As it was: a time, "7d ago", or a position of the log.')]
 
 app = typer.Typer(
     name="verbena",
@@ -28,6 +31,12 @@ app = typer.Typer(
 app.add_typer(install.app, name="install")
 app.add_typer(log.app, name="log")
 app.command()(log.verify)
+app.command("import")(transfer.import_)
+app.command()(transfer.export)
+app.command()(transfer.backup)
+app.command()(transfer.backups)
+app.command()(transfer.restore)
+app.add_typer(transfer.app, name="tenant")
 
 
 @app.command()
@@ -67,6 +76,7 @@ def search(
     fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
     include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
     total: Annotated[bool, typer.Option("--total/--no-total", help="Count all matches, exact up to 1000.")] = True,
+    as_of: AsOf = "",
     tenant: Tenant = "",
     data: Data = "",
     as_json: Json = False,
@@ -82,6 +92,7 @@ def search(
         "fields": fields,
         "include": include,
         "total": total,
+        "asOf": _moment(as_of),
     }
     with refusals(as_json):
         found = _ask(SEARCH, given, tenant, data)
@@ -94,28 +105,33 @@ def fetch(
     noun: Annotated[str, typer.Option("--type", help="Noun or special, such as Schema.")] = "",
     fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
     include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
+    as_of: AsOf = "",
     tenant: Tenant = "",
     data: Data = "",
     as_json: Json = False,
 ) -> None:
     """Read one entity, or one of the specials."""
     with refusals(as_json):
-        entity = _ask(FETCH, {"id": id, "type": noun, "fields": fields, "include": include}, tenant, data)
+        given = {"id": id, "type": noun, "fields": fields, "include": include, "asOf": _moment(as_of)}
+        entity = _ask(FETCH, given, tenant, data)
         print_out.json(entity) if as_json else print_out.entity(entity)
 
 
 @app.command()
 def do(
     code: Annotated[str, typer.Argument(help="Python with $, a file that holds it, or - for standard input.")] = "",
-    action: Annotated[str, typer.Option(help="Instead of code: a verb, batch or upsert.")] = "",
+    action: Annotated[str, typer.Option(help="Instead of code: a verb, batch, upsert or undo.")] = "",
     noun: Annotated[str, typer.Option("--type", help="Noun of the action.")] = "",
-    id: Annotated[str, typer.Option("--id", help="Entity of the action.")] = "",
+    id: Annotated[str, typer.Option("--id", help="Entity of the action; for undo the run.")] = "",
     data: Annotated[
         list[str] | None,
         typer.Option(
             "--data", help="Values of the action as JSON; anything that is no JSON object or list: the folder."
         ),
     ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and its hash; change nothing.")] = False,
+    expect: Annotated[str, typer.Option(help="Commit exactly the plan with this hash, or nothing.")] = "",
+    idempotency_key: Annotated[str, typer.Option(help="The same call with the same key gives its first answer.")] = "",
     tenant: Tenant = "",
     as_json: Json = False,
 ) -> None:
@@ -126,7 +142,16 @@ def do(
     with refusals(as_json):
         if len(values) > 1 or len(folders) > 1:
             raise InvalidArguments("--data was given twice", hint="once with JSON, once with a folder")
-        given = {"code": _code(code), "action": action, "type": noun, "id": id, "data": "".join(values)}
+        given = {
+            "code": _code(code),
+            "action": action,
+            "type": noun,
+            "id": id,
+            "data": "".join(values),
+            "dryRun": dry_run or None,
+            "expect": expect,
+            "idempotencyKey": idempotency_key,
+        }
         done = _ask(DO, given, tenant, "".join(folders))
         print_out.json(done) if as_json else print_out.done(done)
 
@@ -147,6 +172,50 @@ def nouns(
             print_out.entity(shown)
         else:
             print_out.nouns(shown)
+
+
+@app.command()
+def rebuild(
+    replace: Annotated[bool, typer.Option("--replace", help="Put the rows that the log gives in place of others.")] = False,
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Fold the tables from the log alone and compare; ends with 1 where they differ and were not replaced."""
+    with refusals(as_json), connected(tenant, data) as client:
+        found = client.ask("rebuild", {"replace": replace})
+        if as_json:
+            print_out.json(found)
+        else:
+            for difference in found["differences"]:
+                print_out.line(difference)
+            same = "every table is what the log gives" if not found["differences"] else "the tables differ from the log"
+            print_out.line(f"{found['events']:,} events: {same}{'; replaced' if found['replaced'] else ''}")
+        if found["differences"] and not found["replaced"]:
+            sys.exit(EXIT_REFUSED)
+
+
+@app.command()
+def erase(
+    id: Annotated[str, typer.Argument(help="The entity to erase for good.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    tenant: Tenant = "",
+    data: Data = "",
+    as_json: Json = False,
+) -> None:
+    """Remove an entity's data from log, tables, index and file for good; names the backups that still hold it."""
+    with refusals(as_json), connected(tenant, data) as client:
+        found = client.ask("fetch", {"id": id})
+        question = f"Erase {found['metadata']['type']} {found['title']!r} ({id})? It cannot be brought back."
+        if not yes and not typer.confirm(question):
+            raise InvalidArguments("nothing was erased")
+        erased = client.ask("$", {"path": [found["metadata"]["type"], "erase"], "args": [id], "kwargs": {}})
+        if as_json:
+            print_out.json(erased)
+            return
+        print_out.line(f"erased {id}")
+        for file in erased["heldBy"]:
+            print_out.line(f"a backup still holds it: {file}")
 
 
 @app.command()
@@ -176,6 +245,11 @@ def stop(data: Data = "", as_json: Json = False) -> None:
 def version(as_json: Json = False) -> None:
     """Say which Verbena this is."""
     print_out.json({"version": VERSION}) if as_json else print_out.line(f"verbena {VERSION}")
+
+
+def _moment(as_of: str) -> str | int | None:
+    """A position of the log is a number; everything else is for the engine to read."""
+    return int(as_of) if as_of.isascii() and as_of.isdigit() else as_of or None
 
 
 def _ask(tool: Tool, given: dict[str, Any], tenant: str, data: str) -> Any:

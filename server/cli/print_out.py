@@ -61,6 +61,10 @@ def done(answer: Mapping[str, Any]) -> None:
     happened = _mappings(answer.get("events"))
     if happened:
         events(happened)
+    plan = answer.get("plan")
+    if isinstance(plan, Mapping):
+        planned = cast("Mapping[str, Any]", plan)
+        line(f"{planned['diff']}\nplan {planned['hash']}: nothing was changed; commit it with --expect")
 
 
 def nouns(answer: Any) -> None:
