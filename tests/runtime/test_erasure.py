@@ -1,60 +1,26 @@
 """Erased is gone: from log, tables, index, answers, plans and the file's bytes; every leaf still stands."""
 
-from collections.abc import Generator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
 from runtime.calls.dollar import Dollar
-from runtime.check import differences
-from runtime.engine import Engine
 from runtime.errors import NotFound, UniqueViolation
 from runtime.sql import Sql
 from runtime.unit import Caller
-from runtime.wire import Question, decode
+from tests.runtime.door import Door
 
 SECRET = "Zebulon Quackenbush"
 MAIL = "zebulon@quackenbush.example"
 
 
-class Door:
-    """The engine's calls, as a face makes them."""
-
-    def __init__(self, data: Path) -> None:
-        self.data = data
-        self.engine = Engine(data)
-
-    def __call__(self, call: str, **arguments: Any) -> Any:
-        return decode(self.engine.answer(Question(call, "default", arguments)))
-
-    def do(self, code: str) -> Any:
-        return self("do", code=code)["result"]
-
-    def reopen(self) -> None:
-        self.engine.close()
-        self.engine = Engine(self.data)
-
-    def leaves(self) -> list[bytes]:
-        file = self.engine.tenant("default").file
-        return [row[0] for row in file.rows(Sql(f"SELECT leaf FROM {file.catalog}.events ORDER BY seq"))]
-
-    def holding(self, text: str) -> list[str]:
-        return sorted(
-            str(path.relative_to(self.data))
-            for path in self.data.rglob("*")
-            if path.is_file() and text.encode() in path.read_bytes()
-        )
+def leaves(door: Door) -> list[bytes]:
+    file = door.tenant.file
+    return [row[0] for row in file.rows(Sql(f"SELECT leaf FROM {file.catalog}.events ORDER BY seq"))]
 
 
-@pytest.fixture
-def door(tmp_path: Path) -> Generator[Door]:
-    door = Door(tmp_path)
-    yield door
-    tenant = door.engine.tenant("default")
-    found = differences(tenant.file, [tenant.vocabulary.noun(name) for name in tenant.vocabulary.names])
-    door.engine.close()
-    assert found == []
+def holding(door: Door, text: str) -> list[str]:
+    """The files of the data folder in which a text stands."""
+    files = [path for path in door.data.rglob("*") if path.is_file()]
+    return sorted(str(path.relative_to(door.data)) for path in files if text.encode() in path.read_bytes())
 
 
 def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> None:
@@ -65,13 +31,13 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
     door("do", code=f'$.Contact.update("{id}", phone="{SECRET}")', dryRun=True)
     assert door("search", query="zebulon")["total"] == 1
     door("search", type="Contact", asOf=2)
-    before = door.leaves()
+    before = leaves(door)
     door.reopen()  # so that every byte is on disk, the text index among them
-    assert door.holding(SECRET)
+    assert holding(door, SECRET)
 
     erased = door.do(f'$.Contact.erase("{id}")')
     assert erased["heldBy"] == []
-    assert door.leaves()[: len(before)] == before
+    assert leaves(door)[: len(before)] == before
     for _ in range(2):
         assert door("search", query="zebulon")["results"] == []
         with pytest.raises(NotFound):
@@ -84,29 +50,31 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
         assert SECRET not in str(history)
         door.reopen()
     door.engine.close()
-    assert door.holding(SECRET) == []
-    assert door.holding(MAIL) == []
-    door.engine = Engine(door.data)
+    assert holding(door, SECRET) == []
+    assert holding(door, MAIL) == []
+    door.reopen()
     assert door.do(f'$.Contact.create(name="Heir", email="{MAIL}").name') == "Heir"
 
 
-def test_an_erasure_that_was_cut_off_is_finished_before_anybody_is_answered(door: Door, tmp_path: Path) -> None:
+def test_an_erasure_that_was_cut_off_is_finished_before_anybody_is_answered(door: Door) -> None:
     id = door.do(f'$.Contact.create(name="{SECRET}").id')
     tenant = door.engine.tenant("default")
     tenant.in_turn(Caller(tenant="default"), lambda unit: Dollar(tenant, unit).call(["Contact", "erase"], [id], {}))
     door.reopen()  # committed, and the process ended before the file was written anew
     door("nouns")
     door.engine.close()
-    assert door.holding(SECRET) == []
-    door.engine = Engine(door.data)
+    assert holding(door, SECRET) == []
+    door.reopen()
 
 
 def test_a_rebuild_gives_the_same_rows_and_mends_others(door: Door) -> None:
     door.do('$.define(name="Boat", keys={"name": "string!", "len": "number", "tags": "string[]"})')
     id = door.do('$.Boat.create(name="Argo", len=7, tags=["a", "b"]).id')
-    door.do('$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string!", "length": "number", "tags": "string[]"})')
+    door.do(
+        '$.define(name="Boat", renamed={"len": "length"}, keys={"name": "string!", "length": "number", "tags": "string[]"})'
+    )
     door.do('for n in range(30): $.Contact.create(name=f"C{n}", email=f"c{n}@example.com", leadScore=n)')
-    door.do('for c in $.Contact.find(limit=10): $.Contact.update(c.id, leadScore=c.leadScore + 100)')
+    door.do("for c in $.Contact.find(limit=10): $.Contact.update(c.id, leadScore=c.leadScore + 100)")
     door.do('$.Contact.delete($.Contact.findOne(name="C3").id)\n$.Contact.erase($.Contact.findOne(name="C4").id)')
     assert door("rebuild")["differences"] == []
     assert door("fetch", type="Boat", id=id)["length"] == 7

@@ -1,43 +1,9 @@
 """Time that can be walked: what was, as it was, by the same queries; what changed, and who changed it."""
 
-from collections.abc import Generator
-from pathlib import Path
-from typing import Any
-
 import pytest
 
-from runtime.engine import Engine
 from runtime.errors import InvalidArguments, NotFound
-from runtime.wire import Question, decode
-
-
-class Door:
-    """The engine's calls, as a face makes them."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self.engine = Engine(data)
-
-    def __call__(self, call: str, **arguments: Any) -> Any:
-        return decode(self.engine.answer(Question(call, "default", arguments)))
-
-    def do(self, code: str) -> Any:
-        return self("do", code=code)["result"]
-
-    def reopen(self) -> None:
-        self.engine.close()
-        self.engine = Engine(self._data)
-
-    @property
-    def head(self) -> int:
-        return self.engine.tenant("default").writer.seq
-
-
-@pytest.fixture
-def door(tmp_path: Path) -> Generator[Door]:
-    door = Door(tmp_path)
-    yield door
-    door.engine.close()
+from tests.runtime.door import Door
 
 
 def test_entities_paths_includes_and_totals_are_as_they_were(door: Door) -> None:

@@ -1,49 +1,11 @@
 """Units of work: all or nothing, serializable, and never starved."""
 
-from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from runtime.check import differences
-from runtime.engine import Engine
 from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed, VerbenaError
-from runtime.wire import Question, decode
-
-
-class Door:
-    """The engine's calls, as a face makes them."""
-
-    def __init__(self, engine: Engine, tenant: str = "default") -> None:
-        self.engine = engine
-        self.tenant = tenant
-
-    def __call__(self, call: str, **arguments: Any) -> Any:
-        return decode(self.engine.answer(Question(call, self.tenant, arguments)))
-
-    def do(self, code: str) -> Any:
-        return self("do", code=code)["result"]
-
-    @property
-    def head(self) -> int:
-        return self.engine.tenant(self.tenant).writer.seq
-
-
-@pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Generator[Engine]:
-    engine = Engine(tmp_path_factory.mktemp("data"))
-    yield engine
-    tenant = engine.tenant("default")
-    found = differences(tenant.file, [tenant.vocabulary.noun(name) for name in tenant.vocabulary.names])
-    engine.close()
-    assert found == []
-
-
-@pytest.fixture
-def door(engine: Engine) -> Door:
-    return Door(engine)
+from tests.runtime.door import Door
 
 
 def test_an_error_in_the_middle_writes_nothing(door: Door) -> None:
@@ -175,7 +137,7 @@ def test_an_update_that_changes_nothing_makes_no_event(door: Door) -> None:
     assert door.head == before
 
 
-def test_a_noun_of_the_tenant_changes_and_its_old_entities_stay_readable(door: Door, engine: Engine) -> None:
+def test_a_noun_of_the_tenant_changes_and_its_old_entities_stay_readable(door: Door) -> None:
     door.do('$.define(name="Boat", keys={"name": "string!", "len": "number", "state": "Docked | Afloat = Docked"})')
     id = door.do('$.Boat.create(name="Old", len=7).id')
     door.do(
@@ -189,12 +151,12 @@ def test_a_noun_of_the_tenant_changes_and_its_old_entities_stay_readable(door: D
     assert door.do(f'$.Boat.rollback("{id}", 1).length') == 7
     with pytest.raises(ValidationFailed):
         door.do('$.define(name="Boat", keys={"name": "string"})')
-    assert "Boat" not in [noun["name"] for noun in Door(engine, "rival")("nouns")]
+    assert "Boat" not in [noun["name"] for noun in door.other("rival")("nouns")]
 
 
-def test_another_tenants_entity_is_not_found(door: Door, engine: Engine) -> None:
+def test_another_tenants_entity_is_not_found(door: Door) -> None:
     id = door.do('$.Contact.create(name="Mine").id')
-    rival = Door(engine, "rival")
+    rival = door.other("rival")
     with pytest.raises(NotFound):
         rival("fetch", id=id)
     with pytest.raises(NotFound):

@@ -254,6 +254,6 @@ def rewrite(door: Door, seq: int) -> None:
                 type=type,
                 verb=verb,
                 version=version,
-            )  # fmt: skip
+            )
         )
         connection.execute("UPDATE events SET actor = 'somebody', leaf = ? WHERE seq = ?", [leaf, seq])

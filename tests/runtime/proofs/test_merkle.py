@@ -98,7 +98,7 @@ def test_a_proof_holds_for_its_own_leaf_place_and_root_alone(size: int, data: st
     }
     merkle.verify_inclusion(**right)
     other = hashlib.sha256(b"other").digest()
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"leaf": other},
         {"root": other},
         {"proof": [*proof, other]},
@@ -125,7 +125,7 @@ def test_a_consistency_proof_holds_for_its_own_two_trees_alone(size: int, data: 
     }
     merkle.verify_consistency(**right)
     other = hashlib.sha256(b"other").digest()
-    wrong = [
+    wrong: list[dict[str, Any]] = [
         {"former_root": other},
         {"root": other},
         {"proof": [*proof, other]},
@@ -149,7 +149,8 @@ def test_a_frontier_has_the_root_of_the_whole_tree(size: int) -> None:
 
 
 def _is_refused(kind: str, case: dict[str, Any]) -> bool:
-    proof = [_bytes(each) for each in case["proof"] or []]
+    hashes: list[str] = case["proof"] or []
+    proof = [_bytes(each) for each in hashes]
     try:
         if kind == "inclusion":
             merkle.verify_inclusion(

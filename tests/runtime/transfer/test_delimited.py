@@ -46,7 +46,7 @@ def test_quotes_keep_delimiters_line_ends_and_quotes_and_lines_are_counted(tmp_p
 
 
 def test_what_looks_like_a_formula_stays_text(tmp_path: Path) -> None:
-    _, (row,) = read(tmp_path, b"name,note\n=1+1,\"@SUM(A1:A9)\"\n")
+    _, (row,) = read(tmp_path, b'name,note\n=1+1,"@SUM(A1:A9)"\n')
     assert row.values == {"name": "=1+1", "note": "@SUM(A1:A9)"}
 
 

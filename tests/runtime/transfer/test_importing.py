@@ -96,7 +96,7 @@ def test_two_rows_of_one_key_are_one_entity(data: Path, tmp_path: Path) -> None:
 
 def test_events_say_how_and_from_where_and_states_may_be_any(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "deals.csv"
-    file.write_text("name,stage\nBig,Won\nNew,\n")
+    file.write_text("name,value,stage\nBig,5,Won\nNew,6,\n")
     with Connection(data, tenant="default") as connection:
         import_file(connection, data, "default", asked(file, type="Deal"), nothing)
         stages = [row.get("stage") for row in connection.ask("export", {"type": "Deal"})["rows"]]
