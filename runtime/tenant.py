@@ -34,7 +34,6 @@ from runtime.reservations import Reservations
 from runtime.rewrite import unfinished_erasures
 from runtime.sql import Sql
 from runtime.store import EventRow, Instance, TenantFile
-from runtime.store.tenant_file import WAL_BYTES_MAX
 from runtime.tenant_files import copy_apart
 from runtime.text_index import TextIndex, text_of
 from runtime.unit import Caller, Change, Unit
@@ -286,8 +285,7 @@ class Tenant:
         rests = self.clock() - self.writer.last_commit_at > IDLE_BEFORE_CHECKPOINT
         if rests:
             self.prover.keep_up(self.writer.pause())
-        grown = self.file.wal_bytes()
-        if (grown > WAL_BYTES_MAX or (grown and rests)) and self._folding.acquire(blocking=False):
+        if (self.file.wal_is_full() or (rests and self.file.wal_bytes())) and self._folding.acquire(blocking=False):
             try:
                 with self.writer.pause():
                     if self._closing.is_set():
