@@ -49,9 +49,9 @@ def _findings(file: TenantFile, nouns: list[Noun]) -> Iterator[str]:
 def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> Iterator[str]:
     latest = f"""SELECT entity, arg_max(payload, seq) AS payload, max(seq) AS seq, min(seq) AS number
         FROM {events} WHERE type = ? GROUP BY entity"""
-    sql = f"""SELECT coalesce(entity, "$id") FROM ({latest}) FULL JOIN {table} ON entity = "$id"
-        WHERE entity IS NULL OR "$id" IS NULL OR "$seq" <> seq OR "$number" <> number
-        OR (payload IS NOT NULL AND json_extract(payload, '$.after') <> "$body"::JSON) LIMIT {FINDINGS_MAX}"""
+    sql = f"""SELECT coalesce(log.entity, t."$id") FROM ({latest}) AS log FULL JOIN {table} AS t ON log.entity = t."$id"
+        WHERE log.entity IS NULL OR t."$id" IS NULL OR t."$seq" <> log.seq OR t."$number" <> log.number
+        OR (log.payload IS NOT NULL AND json_extract(log.payload, '$.after') <> t."$body"::JSON) LIMIT {FINDINGS_MAX}"""
     for (id,) in file.rows(Sql(sql, (noun.name,))):
         yield f"the row of {id} is not what the latest event of it left"
 

@@ -58,4 +58,4 @@ class Door:
 
     def opened(self) -> Engine:
         """A fresh engine on the folder, for whoever closed the former one."""
-        return Engine(self.data, EngineOptions(clock=lambda: self.now))
+        return Engine(self.data, EngineOptions(clock=lambda: self.now, workers=1))

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
@@ -118,9 +118,8 @@ def test_a_checkpoint_that_the_proof_does_not_extend_is_told(made: dict[str, Any
 
 def _places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The way to every single value in a proof."""
-    steps: list[Any] = (
-        list(value) if isinstance(value, dict) else list(range(len(value))) if isinstance(value, list) else []
-    )
+    members = cast("dict[str, Any] | list[Any]", value) if isinstance(value, dict | list) else []
+    steps: list[Any] = list(members) if isinstance(members, dict) else list(range(len(members)))
     for step in steps:
         yield from _places(value[step], (*path, step))
     if not steps:

@@ -1,8 +1,8 @@
 """An import that ends itself, or the engine, with kill -9 at a batch of its choice.
 
-`python imports_until_killed.py DATA FILE BY WHEN BATCH`, where WHEN is `asked` (the engine has the batch, nobody heard of it),
-`answered` (it is committed, and was not entered), `settled`, `engine` (the engine dies before it is asked, and is started again) or
-`engine-at-work` (it dies in the middle of the batch). BY is a field, or `-`.
+`python imports_until_killed.py DATA FILE BY WHEN BATCH`, where WHEN is `asked` (the engine has the batch, nobody
+heard of it), `answered` (it is committed, and was not entered), `settled`, `engine` (the engine dies before it is
+asked, and is started again) or `engine-at-work` (it dies in the middle of the batch). BY is a field, or `-`.
 """
 
 import os

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +30,8 @@ def contacts(path: Path, rows: int = ROWS) -> Path:
 
 
 def asked(file: Path, **more: Any) -> Import:
-    return Import(
-        **{"file": file, "type": "Contact", "format": "csv", "bad_rows": file.with_name(file.name + ".bad.csv"), **more}
-    )
+    plain = Import(file=file, type="Contact", format="csv", bad_rows=file.with_name(file.name + ".bad.csv"))
+    return replace(plain, **more)
 
 
 def nothing(so_far: Imported) -> None:
@@ -119,9 +119,8 @@ def test_a_column_that_is_no_field_refuses_the_file_before_anything_is_written(d
 def test_what_stands_before_a_broken_place_is_kept(data: Path, tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     file.write_text('[{"name": "Ada", "phone": "1"}, {"name": ')
-    with Connection(data, tenant="default") as connection:
-        with pytest.raises(VerbenaError, match="line 1"):
-            import_file(connection, data, "default", asked(file, format="json"), nothing)
+    with Connection(data, tenant="default") as connection, pytest.raises(VerbenaError, match="line 1"):
+        import_file(connection, data, "default", asked(file, format="json"), nothing)
     assert phones(data) == ["1"]
 
 
