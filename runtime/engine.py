@@ -26,8 +26,8 @@ from runtime.errors import Conflict, InvalidArguments, Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt
 from runtime.ids import NewId, new_id
 from runtime.proofs.signing import Keyring
-from runtime.sandbox.pool import Pool
 from runtime.rewrite import differing, rebuilt, without_erased
+from runtime.sandbox.pool import Pool
 from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
 from runtime.tenant import SPECIAL, Tenant, TenantOptions
@@ -65,7 +65,7 @@ class Engine:
         self._data = data
         self._folder = data / "tenants"
         wire.private_folder(self._folder)
-        self._instance = Instance(self._options.limits)
+        self._instance = Instance(self._options.limits, spill=data / "tmp")
         self._catalogue = shipped()
         self.keyring = Keyring(data / "keys")
         self._tenants: dict[str, Tenant] = {}
@@ -204,7 +204,7 @@ class Engine:
 
     @contextmanager
     def _apart(self, name: str, why: str) -> Generator[None]:
-        """A tenant closed, and kept closed: what asks for it meanwhile is told `why`, as is what was in the middle."""
+        """A tenant closed, and kept closed: who asks for it meanwhile is told `why`."""
         with self._settled:
             self._refuse_released(name)
             self._released[name] = why

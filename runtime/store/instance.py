@@ -1,5 +1,7 @@
 """One DuckDB instance, to which the tenants' files are attached."""
 
+import shutil
+import tempfile
 import threading
 import time
 import weakref
@@ -30,11 +32,16 @@ class InstanceLimits:
 class Instance:
     """An in-memory DuckDB with attached files; every thread reads through a cursor of its own."""
 
-    def __init__(self, limits: InstanceLimits | None = None) -> None:
+    def __init__(self, limits: InstanceLimits | None = None, *, spill: Path | None = None) -> None:
+        """What does not fit into memory is spilled into the folder `spill`, which is emptied here and at the end."""
         limits = limits or InstanceLimits()
+        self._spill = spill or Path(tempfile.mkdtemp(prefix="verbena-"))
+        shutil.rmtree(self._spill, ignore_errors=True)
         self._root = duckdb.connect(":memory:")
         self._root.execute(f"SET threads={limits.threads}")
         self._root.execute(f"SET memory_limit='{limits.memory_mb}MB'")
+        # The default would be a folder where the process was started.
+        self._root.execute(f"SET temp_directory='{_literal(self._spill)}'")
         # The default checkpoints on the estimate of every scattered update: over a second each at a million rows.
         self._root.execute("SET checkpoint_threshold='1GB'")
         self._root.execute("SET TimeZone='UTC'")
@@ -88,6 +95,7 @@ class Instance:
             if cursor is not None:
                 cursor.close()
         self._root.close()
+        shutil.rmtree(self._spill, ignore_errors=True)
 
 
 class _Watch:
