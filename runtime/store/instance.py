@@ -35,8 +35,9 @@ class Instance:
     def __init__(self, limits: InstanceLimits | None = None, *, spill: Path | None = None) -> None:
         """What does not fit into memory is spilled into the folder `spill`, which is emptied here and at the end."""
         limits = limits or InstanceLimits()
+        if spill is not None:
+            shutil.rmtree(spill, ignore_errors=True)
         self._spill = spill or Path(tempfile.mkdtemp(prefix="verbena-"))
-        shutil.rmtree(self._spill, ignore_errors=True)
         self._root = duckdb.connect(":memory:")
         self._root.execute(f"SET threads={limits.threads}")
         self._root.execute(f"SET memory_limit='{limits.memory_mb}MB'")
