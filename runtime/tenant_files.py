@@ -1,4 +1,5 @@
-"""Tenants as files of a folder: which there are, one put in the place of another, and one removed with all that belongs to it.
+"""Tenants as files of a folder: which there are, one put in the place of another, and one removed with all that
+belongs to it.
 
 Whoever calls these has closed the tenant first, see `Engine.restore` and `Engine.delete`.
 """
@@ -26,7 +27,8 @@ COPY_SECONDS_MAX = 3_600.0
 # would drop the lock by which DuckDB keeps others out.
 _COPY = """
 import os, shutil, sys
-with open(sys.argv[1], "rb") as file, os.fdopen(os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as copy:
+made = os.open(sys.argv[2], os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+with open(sys.argv[1], "rb") as file, os.fdopen(made, "wb") as copy:
     shutil.copyfileobj(file, copy, 1 << 20)
     copy.flush()
     os.fsync(copy.fileno())
@@ -95,8 +97,8 @@ def events(instance: Instance, folder: Path, name: str) -> int:
 def put_in_place(data: Path, name: str, staged: str, *, at: datetime) -> Path | None:
     """Put the staged file in the tenant's place; where the former one is kept now, None where there was none.
 
-    What is derived from the former file goes: the text index is made anew, and the signed heads are kept with the former file,
-    since those of a later state would say that the restored log was cut off.
+    What is derived from the former file goes: the text index is made anew, and the signed heads are kept with the
+    former file, since those of a later state would say that the restored log was cut off.
     """
     folder = data / "tenants"
     present = folder / f"{name}{SUFFIX}"
@@ -117,7 +119,9 @@ def put_in_place(data: Path, name: str, staged: str, *, at: datetime) -> Path | 
 
 
 def remove(data: Path, name: str) -> bool:
-    """Remove a tenant's file and all that belongs to it; False where there was nothing. Cut off, it is done by doing it again."""
+    """Remove a tenant's file and all that belongs to it; False where there was nothing. Cut off, it is done by doing
+    it again.
+    """
     folder = data / "tenants"
     file = folder / f"{name}{SUFFIX}"
     found = False

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -31,7 +31,7 @@ from runtime.noun import Field, Noun, Verb
 from runtime.perform import perform
 from runtime.sql import Sql, quoted
 from runtime.tenant import NOUN, Tenant
-from runtime.unit import Caller, Unit
+from runtime.unit import Caller, Change, Unit
 
 ROWS_MAX = 1_000
 # What one page of an export carries at most, one entity at least; a frame holds twice as much.
@@ -61,7 +61,9 @@ class _Batch:
 
 
 def import_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{fields, seq}`: the fields that the rows of a noun may have, and the position of the log before the first of them."""
+    """`{fields, seq}`: the fields that the rows of a noun may have, and the position of the log before the first of
+    them.
+    """
     noun = _noun(tenant, given.get("type"))
     _verb(noun, "create")
     by = given.get("by")
@@ -73,9 +75,9 @@ def import_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> di
 def import_rows(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
     """Commit a batch as one unit: `{created, updated, unchanged, known, errors: [{line, code, message, hint?}]}`.
 
-    A bad row is told and left out, the others are kept. `import` and `first` name the batch: with `again`, rows of it that are
-    in the log `after` a position are not carried out twice; `known` counts them. States may be any; the events say
-    `via: import`, and file and line.
+    A bad row is told and left out, the others are kept. `import` and `first` name the batch: with `again`, rows of it
+    that are in the log `after` a position are not carried out twice; `known` counts them. States may be any; the
+    events say `via: import`, and file and line.
     """
     batch = _batch(tenant, given)
     if caller.level < 1:
@@ -109,7 +111,15 @@ def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, st
             continue
         if len(unit.changes) > staged:
             change = unit.changes[-1]
-            unit.changes[-1] = replace(change, input={**change.input, "file": batch.file, "line": line})
+            unit.changes[-1] = Change(
+                noun=change.noun,
+                verb=change.verb,
+                entity=change.entity,
+                input={**change.input, "file": batch.file, "line": line},
+                changed=change.changed,
+                taken=change.taken,
+                freed=change.freed,
+            )
             counts[outcome] += 1
         else:
             counts["unchanged"] += 1
@@ -212,7 +222,9 @@ def _warm(tenant: Tenant, unit: Unit, batch: _Batch) -> None:
 
 
 def _lines_in_log(tenant: Tenant, run: str, after: Any) -> dict[int, str]:
-    """The lines of a batch whose events are committed, with their verbs: what became of it where its answer was never heard."""
+    """The lines of a batch whose events are committed, with their verbs: what became of it where its answer was never
+    heard.
+    """
     if type(after) is not int or after < 0:
         raise InvalidArguments("after is a position in the log")
     sql = f"SELECT verb, payload FROM {tenant.file.catalog}.events WHERE seq > ? AND run = ? AND payload IS NOT NULL"
@@ -299,7 +311,9 @@ def _field(field: Field) -> dict[str, Any]:
 
 
 def export_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{seq, nouns: [{name, fields, relations}], defined}`: how far the log is, every noun, what the tenant declared itself."""
+    """`{seq, nouns: [{name, fields, stored}], defined}`: how far the log is, every noun, what the tenant declared
+    itself.
+    """
     _check_names("export", given, ("asOf",))
     unit, seq = tenant.unit_at(tenant.unit(caller), given.get("asOf"))
     nouns = [unit.vocabulary.noun(name) for name in unit.vocabulary.names]
@@ -308,9 +322,12 @@ def export_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> di
     return {
         "seq": tenant.writer.seq if seq is None else seq,
         "nouns": [
-            {"name": noun.name, "fields": [_field(field) for field in noun.fields.values()]}
+            {
+                "name": noun.name,
+                "fields": [_field(field) for field in noun.fields.values()],
+                "stored": tenant.file.table(noun) is not None,
+            }
             for noun in nouns
-            if tenant.file.table(noun) is not None or given.get("asOf") is not None
         ],
         "defined": [_decode(text)["declaration"] for (text,) in defined],
     }
@@ -319,7 +336,8 @@ def export_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> di
 def export_page(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
     """`{rows, after}`: live entities of a noun in the order of their creation; `after` leads on, None at the end.
 
-    `until` bounds them to what was created up to a position of the log, so that an export ends although others go on writing.
+    `until` bounds them to what was created up to a position of the log, so that an export ends although others go on
+    writing.
     """
     _check_names("export", given, _EXPORT)
     noun = _noun(tenant, given.get("type"))
@@ -346,8 +364,13 @@ def export_page(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dic
     ]
     if not numbers:
         return {"rows": [], "after": None}
-    among = Sql(' AS t WHERE t."$number" BETWEEN ? AND ? AND t."$number" IN (SELECT unnest(?))', (numbers[0], numbers[-1], numbers))
-    sizes = unit.overlay.rows(Sql('SELECT t."$number", strlen(t."$body") FROM ') + table + among + ' ORDER BY t."$number"')
+    among = Sql(
+        ' AS t WHERE t."$number" BETWEEN ? AND ? AND t."$number" IN (SELECT unnest(?))',
+        (numbers[0], numbers[-1], numbers),
+    )
+    sizes = unit.overlay.rows(
+        Sql('SELECT t."$number", strlen(t."$body") FROM ') + table + among + ' ORDER BY t."$number"'
+    )
     kept = _that_fit(sizes)
     among = Sql(among.text, (kept[0], kept[-1], kept))
     texts = unit.overlay.rows(Sql('SELECT t."$body" FROM ') + table + among + ' ORDER BY t."$number"')
@@ -371,13 +394,9 @@ def _shown(unit: Unit, noun: Noun, texts: Iterable[str]) -> list[msgspec.Raw]:
     links = [unit.vocabulary.noun(field.target) for field in noun.fields.values() if field.target is not None]
     if not noun.renamed and not any(unit.overlay.has_deleted(target) for target in links):
         return [msgspec.Raw(text.encode()) for text in texts]
-    shown: list[msgspec.Raw] = []
-    for text in texts:
-        body = without_dead_links(
-            unit.overlay, unit.vocabulary, noun, entities.renamed(noun, _decode(text))
-        )
-        shown.append(msgspec.Raw(msgspec.json.encode(body)))
-    return shown
+    bodies = [entities.renamed(noun, _decode(text)) for text in texts]
+    live = without_dead_links(unit.overlay, unit.vocabulary, noun, bodies)
+    return [msgspec.Raw(msgspec.json.encode(body)) for body in live]
 
 
 def _noun(tenant: Tenant, name: Any) -> Noun:

@@ -4,14 +4,14 @@
     entities/Contact.ndjson  one file a noun, in the order of creation
     log.ndjson               every event; it is not imported: a tenant's log is its own, and `backup` is what keeps it
 
-Ids are kept, since the entities point at each other by them. Where two nouns, or the entities of one, point at each other, the
-entities come first and the relations behind them: such an entity has a second version.
+Ids are kept, since the entities point at each other by them. Where two nouns, or the entities of one, point at each
+other, the entities come first and the relations behind them: such an entity has a second version.
 """
 
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -53,8 +53,7 @@ def export_tenant(
     begun = start(connection, as_of)
     counts: dict[str, int] = {}
     with _writing(to) as opened:
-        for noun in begun.nouns:
-            name = noun["name"]
+        for name in [noun["name"] for noun in begun.nouns if noun["stored"]]:
             counts[name] = 0
             asked = Export(type=name, format="ndjson", as_of=as_of)
             with opened(f"entities/{name}.ndjson") as file:
@@ -66,9 +65,7 @@ def export_tenant(
             for events in _log(connection, begun.seq):
                 file.write(b"".join(bytes(event) + b"\n" for event in events))
                 heard("log", msgspec.json.decode(events[-1])["seq"])
-        manifest = Manifest(
-            format=FORMAT, tenant=tenant, seq=begun.seq, entities=counts, defined=list(begun.defined)
-        )
+        manifest = Manifest(format=FORMAT, tenant=tenant, seq=begun.seq, entities=counts, defined=list(begun.defined))
         with opened(MANIFEST) as file:
             file.write(msgspec.json.format(msgspec.json.encode(manifest), indent=2) + b"\n")
     return manifest
@@ -130,9 +127,7 @@ def _in_order(begun: Start, connection: Connection, names: Sequence[str]) -> lis
         # Whose required relations all lead to what is there, and of those the one with the fewest that do not.
         possible = [name for name in left if not _missing(relations[name], done, left, required=True) - {name}] or left
         name = min(possible, key=lambda each: len(_missing(relations[each], done, left, required=False)))
-        later = frozenset(
-            field.name for field in relations[name] if field.target in left and not field.required
-        )
+        later = frozenset(field.name for field in relations[name] if field.target in left and not field.required)
         order.append((name, later))
         left.remove(name)
         done.add(name)
@@ -184,7 +179,7 @@ Opened = Callable[[str], Any]
 
 
 @contextmanager
-def _writing(to: Path) -> Iterator[Opened]:
+def _writing(to: Path) -> Generator[Opened]:
     if to.suffix.lower() == ".zip":
         new = to.with_name(f".{to.name}.part")
         try:
@@ -203,7 +198,7 @@ def _writing(to: Path) -> Iterator[Opened]:
 
 
 @contextmanager
-def _reading(archive: Path) -> Iterator[Path]:
+def _reading(archive: Path) -> Generator[Path]:
     """The archive as a folder; a zip is laid out beside itself first, its entities and its manifest alone."""
     if archive.suffix.lower() != ".zip":
         yield archive
@@ -222,5 +217,3 @@ def _reading(archive: Path) -> Iterator[Path]:
         except (zipfile.BadZipFile, OSError, RuntimeError) as error:
             raise ValidationFailed(f"{archive.name} is no zip that can be read: {error}") from error
         yield folder
-
-

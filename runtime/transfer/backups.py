@@ -1,7 +1,8 @@
-"""Backups of a tenant: copies of its own file, each checked against the log that it holds, and a list of those that were made.
+"""Backups of a tenant: copies of its own file, each checked against the log that it holds, and a list of those that
+were made.
 
-A backup is a DuckDB file like the tenant's own. The list lies beside the tenants, so that it outlives them, and whoever erases
-somebody's data can say which backups still hold it.
+A backup is a DuckDB file like the tenant's own. The list lies beside the tenants, so that it outlives them, and
+whoever erases somebody's data can say which backups still hold it.
 """
 
 import secrets
@@ -99,7 +100,9 @@ def restore(connection: Connection, data: Path, tenant: str, file: Path, *, forc
         raise InvalidArguments(f"{tenant[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
     known = next((each for each in kept(data) if each.file == str(file.absolute())), None)
     if known is not None and known.sha256 and known.sha256 != content_hash(file):
-        raise ValidationFailed(f"{file.name} is not what it was when it was made: its bytes differ", hint="take another")
+        raise ValidationFailed(
+            f"{file.name} is not what it was when it was made: its bytes differ", hint="take another"
+        )
     folder = data / "tenants"
     wire.private_folder(folder)
     staged = folder / f".{tenant}.restoring-{secrets.token_hex(8)}"

@@ -1,4 +1,6 @@
-"""How far an import has come, kept beside the tenants until it is finished, so that the same command goes on from there."""
+"""How far an import has come, kept beside the tenants until it is finished, so that the same command goes on from
+there.
+"""
 
 import hashlib
 import os

@@ -1,7 +1,7 @@
 """A cell of text as a value of its field's type, and a value as a cell.
 
-Only what cannot be meant otherwise is read: "1,234" and "03/04/2026" stay text, and the field refuses them with their line. An
-empty cell is an absent value: CSV has no other way to say it.
+Only what cannot be meant otherwise is read: "1,234" and "03/04/2026" stay text, and the field refuses them with their
+line. An empty cell is an absent value: CSV has no other way to say it.
 """
 
 import json

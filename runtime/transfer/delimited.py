@@ -1,7 +1,7 @@
 """CSV as programs and people write it: any of the usual delimiters, quotes, line ends and encodings.
 
-Every cell is text, and stays exactly what it was: what looks like a formula is text too. One line too long or not in the encoding
-is one bad row; nothing that a file holds can make the reader hold more than a row of it.
+Every cell is text, and stays exactly what it was: what looks like a formula is text too. One line too long or not in
+the encoding is one bad row; nothing that a file holds can make the reader hold more than a row of it.
 """
 
 import codecs
@@ -179,7 +179,8 @@ def _is_whole(line: str) -> bool:
 def _text(file: IO[bytes], encoding: str) -> io.TextIOWrapper:
     """The file as text. Bytes that are no text become half characters, which are found row by row."""
     try:
-        # Where a character always has several bytes, one of them cannot be kept so: the mark of a replacement stands for it.
+        # Where a character always has several bytes, one of them cannot be kept so: the mark of a replacement stands
+        # for it.
         wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
     except LookupError as error:
         raise InvalidArguments(f"there is no encoding {encoding[:80]!r}", hint="--encoding cp1252") from error

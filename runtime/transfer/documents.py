@@ -104,7 +104,9 @@ class Array:
             except (json.JSONDecodeError, RecursionError, ValueError) as error:
                 long = len(self._held) - self._at > ROW_CHARS_MAX
                 if long or not self._read_on():
-                    said = error.msg if isinstance(error, json.JSONDecodeError) and not long else "it is too long or deep"
+                    said = (
+                        error.msg if isinstance(error, json.JSONDecodeError) and not long else "it is too long or deep"
+                    )
                     raise self._broken(f"this is no JSON: {said}") from error
                 continue
             if end == len(self._held) and self._read_on():
@@ -162,5 +164,7 @@ def _shaped(line: int, value: Any) -> Row | BadRow:
         return refused(line, ValidationFailed("this is no object", hint='{"name": "Ada"}'))
     values = cast("Mapping[str, Any]", value)
     if len(values) > COLUMNS_MAX:
-        return refused(line, ValidationFailed(f"this object has {len(values):,} keys; at most {COLUMNS_MAX:,} are read"))
+        return refused(
+            line, ValidationFailed(f"this object has {len(values):,} keys; at most {COLUMNS_MAX:,} are read")
+        )
     return Row(line, values)

@@ -1,10 +1,12 @@
-"""`export`: the entities of a noun as a file that `import` reads again, a page after another in the order of their creation."""
+"""`export`: the entities of a noun as a file that `import` reads again, a page after another in the order of their
+creation.
+"""
 
 import csv
 import io
 import os
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,7 +158,7 @@ def _parquet_columns(fields: Sequence[Field]) -> list[ParquetColumn]:
 
 
 @contextmanager
-def _whole(to: Path) -> Iterator[Path]:
+def _whole(to: Path) -> Generator[Path]:
     """A file beside the wanted one, which takes its place at the end, or is gone."""
     new = to.with_name(f".{to.name}.{secrets.token_hex(4)}")
     try:

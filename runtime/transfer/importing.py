@@ -1,13 +1,14 @@
 """`import`: the rows of a file, a batch after another, each batch a unit of its own in the tenant.
 
-A row that cannot be an entity goes to the file of bad rows, and the others are kept. Cut off at any moment, the same command goes
-on: the bookmark says which batches were answered for, and the log says which rows of the next one had been committed all the same.
+A row that cannot be an entity goes to the file of bad rows, and the others are kept. Cut off at any moment, the same
+command goes on: the bookmark says which batches were answered for, and the log says which rows of the next one had
+been committed all the same.
 """
 
 import fcntl
 import hashlib
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -73,17 +74,15 @@ Heard = Callable[[Imported], None]
 def import_file(connection: Connection, data: Path, tenant: str, asked: Import, heard: Heard) -> Imported:
     """Import a file, and tell `heard` after every batch.
 
-    Raises what refuses the whole file, such as a column that is no field, and what the engine cannot answer; what was committed
-    until then stays, and the same call goes on behind it.
+    Raises what refuses the whole file, such as a column that is no field, and what the engine cannot answer; what was
+    committed until then stays, and the same call goes on behind it.
     """
     if asked.bad_rows.absolute() == asked.file.absolute():
         raise InvalidArguments("the bad rows would be written over the file itself", hint="--errors another file")
     with _alone(asked.file), closing(_opened(asked)) as source:
         told = connection.ask("import-start", {"type": asked.type, **({"by": asked.by} if asked.by else {})})
         fields = {field.name: field for field in map(_field, told["fields"])}
-        columns = Columns(
-            fields, mapped=asked.mapped, ignore_unknown=asked.ignore_unknown, keep_ids=_wants_ids(asked)
-        )
+        columns = Columns(fields, mapped=asked.mapped, ignore_unknown=asked.ignore_unknown, keep_ids=_wants_ids(asked))
         named = source.columns()
         if named is not None:
             columns.settle(named)
@@ -182,7 +181,9 @@ class _Reading:
         read: dict[str, Any] = {}
         readers, field_of = self._readers, self._columns.field_of
         if values.get("$type", self._type) != self._type:
-            raise ValidationFailed(f"this is a {values['$type']!s:.80}", hint=f"leave it out, or --type {values['$type']!s:.80}")
+            raise ValidationFailed(
+                f"this is a {values['$type']!s:.80}", hint=f"leave it out, or --type {values['$type']!s:.80}"
+            )
         for column, value in values.items():
             name = field_of(column)
             if name is None or name in self._left_out:
@@ -308,7 +309,7 @@ def _opened(asked: Import) -> Source:
 
 
 @contextmanager
-def _alone(file: Path) -> Iterator[None]:
+def _alone(file: Path) -> Generator[None]:
     """Nobody else imports the same file meanwhile: two would share a bookmark."""
     with file.open("rb") as held:
         try:

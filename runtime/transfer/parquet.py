@@ -1,6 +1,8 @@
 """Parquet through DuckDB, in memory of this process: rows out of a file, and a file out of NDJSON."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -47,9 +49,7 @@ class Parquet:
             described = self._database.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
             self._columns = [str(row[0]) for row in described]
             if len(self._columns) > COLUMNS_MAX:
-                raise ValidationFailed(
-                    f"the file has {len(self._columns):,} columns; at most {COLUMNS_MAX:,} are read"
-                )
+                raise ValidationFailed(f"the file has {len(self._columns):,} columns; at most {COLUMNS_MAX:,} are read")
             self._count = self._database.execute(f"SELECT count(*) FROM {source}").fetchall()[0][0]
             self._json = {str(row[0]) for row in described if not _is_plain(str(row[1]))}
             picked = ", ".join(_picked(str(name), str(kind)) for name, kind, *_ in described)
@@ -94,7 +94,9 @@ def write_parquet(lines: Path, columns: Sequence[ParquetColumn], to: Path) -> No
     """Turn a file of NDJSON into a Parquet file with these columns; keys that are none of them are left out."""
     _check_path(lines)
     shape = ", ".join(f"{_text(column.name)}: {_text(column.sql_type)}" for column in columns)
-    source = f"read_json({_literal(lines)}, format='newline_delimited', columns={{{shape}}}, maximum_object_size=67108864)"
+    source = (
+        f"read_json({_literal(lines)}, format='newline_delimited', columns={{{shape}}}, maximum_object_size=67108864)"
+    )
     names = ", ".join(quoted(column.name) for column in columns)
     database = _database()
     try:
@@ -113,6 +115,8 @@ def _database() -> duckdb.DuckDBPyConnection:
         "autoinstall_known_extensions=false",
         "autoload_known_extensions=false",
         "TimeZone='UTC'",
+        # Else it would spill into a folder of whatever place the command is run in.
+        f"temp_directory={_text(str(Path(tempfile.gettempdir()) / f'verbena-{os.getuid()}-spill'))}",
     ):
         database.execute(f"SET {setting}")
     return database
@@ -161,5 +165,3 @@ def _unreadable(error: duckdb.Error) -> ValidationFailed:
 
 def _first_line(error: duckdb.Error) -> str:
     return str(error).split("\n", 1)[0][:200]
-
-

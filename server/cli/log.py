@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from runtime.client import Connection
 from runtime.errors import InvalidArguments, LimitExceeded, Unavailable, ValidationFailed
 from runtime.proofs import proof
+from runtime.proofs.merkle import TILE_LEAVES
 from runtime.proofs.note import NOTE_CHARS_MAX, Checkpoint, Note
 from runtime.proofs.verify import Trust, Verified
 from runtime.proofs.verify import verify as checked
@@ -24,6 +25,8 @@ from server.faults import EXIT_REFUSED
 # Faults beyond these are counted and not shown.
 FAULTS_SHOWN = 20
 FAULTS_KEPT = 1_000
+# As many events are asked about at once: the bar moves some times a second, and the engine answers others in between.
+PIECE = 8_192
 
 Since = Annotated[str, typer.Option("--since", help="File with an earlier checkpoint.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="File to write; else standard output.")]
@@ -181,15 +184,16 @@ def _pieces(client: Connection, since: str | None) -> Iterator[tuple[int, int, l
             checked_until = client.ask("verify", {"since": since})["reached"]
         except (ValidationFailed, Unavailable) as error:
             yield 0, 0, [{"seq": error.details.get("seq"), "what": error.message}]
-    given: dict[str, Any] = {}
-    reached, size = -1, 0
-    while reached < size:
-        # What the checkpoint covers was checked then: its hashes are enough to know that it is still the same.
-        leaves_only = reached < checked_until // 256 * 256
-        piece = client.ask("verify", given | ({"leavesOnly": True} if leaves_only else {}))
+    # What the checkpoint covers was checked then: its hashes are enough to know that it is still the same.
+    known = checked_until // TILE_LEAVES * TILE_LEAVES
+    reached, size = 0, None
+    while size is None or reached < size:
+        given: dict[str, Any] = {"after": reached, "limit": PIECE}
+        given |= {} if size is None else {"size": size}
+        given |= {"leavesOnly": True, "limit": min(PIECE, known - reached)} if reached < known else {}
+        piece = client.ask("verify", given)
         reached, size = piece["reached"], piece["size"]
         yield reached, size, piece["faults"]
-        given = {"after": reached, "size": size}
     yield size, size, client.ask("verify", {"tables": True})["faults"]
 
 

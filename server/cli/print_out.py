@@ -41,7 +41,8 @@ def entity(answer: Any) -> None:
         json(answer)
         return
     whole = cast("Mapping[str, Any]", answer)
-    shown = cast("Mapping[str, Any]", whole.get("entity", whole))
+    nested = whole.get("entity")  # of an event, that is only an id
+    shown = cast("Mapping[str, Any]", nested) if isinstance(nested, Mapping) else whole
     keys = [*(key for key in shown if key not in KEYS_SHOWN_LAST), *(key for key in KEYS_SHOWN_LAST if key in shown)]
     grid = Table(show_header=False, box=None, pad_edge=False)
     grid.add_column(style="bold", no_wrap=True)

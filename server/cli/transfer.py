@@ -50,9 +50,11 @@ def import_(
     data: Data = "",
     as_json: Json = False,
 ) -> None:
-    """Take in a file, a row an entity. What cannot be taken goes to a file with line and reason; ends with 1 if there is any.
+    """Take in a file, a row an entity. What cannot be taken goes to a file with line and reason; ends with 1 if there
+    is any.
 
-    The same command again goes on where it was cut off. With --by it may be repeated whenever: what is the same makes no event.
+    The same command again goes on where it was cut off. With --by it may be repeated whenever: what is the same makes
+    no event.
     """
     from runtime.transfer.archive import import_tenant, is_archive
     from runtime.transfer.importing import Import, import_file

@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import dos, memory, reads, starts, writes
+from tests.bench import dos, memory, proofs, reads, starts, transfer, writes
 from tests.bench.row import QUICK, Effort, Row, Say
 from tests.bench.table import keep, table
 from tests.bench.tenants import ROOT
@@ -26,6 +26,8 @@ GROUPS: dict[str, Rows] = {
     "do-twenty": dos.twenty,
     "memory": memory.rows,
     "writes": writes.rows,
+    "import": transfer.rows,
+    "proofs": proofs.rows,
     "opening": starts.opening,
     "listing": starts.listing,
 }
