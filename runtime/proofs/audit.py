@@ -15,11 +15,10 @@ from runtime.errors import InvalidArguments, Unavailable
 from runtime.noun import Noun
 from runtime.proofs import merkle
 from runtime.proofs.leaf import Envelope, leaf_of, stored_payload_hash
-from runtime.proofs.merkle import HASH_BYTES, BadProof
+from runtime.proofs.merkle import HASH_BYTES, TILE_LEAVES, BadProof
 from runtime.proofs.note import Checkpoint, Note, decoded
 from runtime.proofs.prover import Prover
 from runtime.proofs.rotation_event import KEYS
-from runtime.proofs.tree import TILE_LEAVES
 from runtime.sql import Sql
 from runtime.store import TenantFile
 

@@ -10,6 +10,9 @@ from collections.abc import Callable, Sequence
 from runtime.errors import ValidationFailed
 
 HASH_BYTES = 32
+# A tile is a complete subtree of 256 leaves, as in C2SP's tlog-tiles: what is kept of a log, and the step in which it is checked.
+TILE_LEVEL = 8
+TILE_LEAVES = 1 << TILE_LEVEL
 # The root of a tree without leaves: the hash of nothing.
 EMPTY_ROOT = hashlib.sha256(b"").digest()
 # A proof in a tree of 2^62 leaves has this many hashes at most, twice that for consistency.

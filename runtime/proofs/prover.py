@@ -69,14 +69,16 @@ class Prover:
         """
         with self._lock:
             self._take_up_rotations()
-            latest = self._latest or self._last_kept()
             size = self._size()
-            if latest is not None:
-                self._check_extends(latest.checkpoint, size)
-                wanted = size if covering is None else covering
-                if self._is_current(latest) and latest.checkpoint.size >= wanted:
-                    self._latest = latest
-                    return latest
+            latest = self._latest
+            if latest is None:
+                latest = self._last_kept()
+                if latest is not None:
+                    self._check_extends(latest.checkpoint, size)
+            wanted = size if covering is None else covering
+            if latest is not None and latest.checkpoint.size >= wanted and self._is_current(latest):
+                self._latest = latest
+                return latest
             checkpoint = Checkpoint(self.origin, size, self.tree.root(size))
             note = self.keyring.signed(checkpoint.text, name=self.origin)
             self.heads.append(note, self._clock())

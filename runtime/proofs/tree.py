@@ -10,12 +10,10 @@ from collections.abc import Mapping
 
 from runtime.errors import Unavailable
 from runtime.proofs import merkle
-from runtime.proofs.merkle import HASH_BYTES, Subtrees
+from runtime.proofs.merkle import HASH_BYTES, TILE_LEAVES, TILE_LEVEL, Subtrees
 from runtime.sql import Sql
 from runtime.store import TenantFile
 
-TILE_LEVEL = 8
-TILE_LEAVES = 1 << TILE_LEVEL
 # The log is read in pieces of this many tiles: half a megabyte of leaves.
 TILES_READ_MAX = 64
 
@@ -118,10 +116,11 @@ class Tree:
         self._loaded = True
 
     def _add(self, hash: bytes) -> None:
-        self._tiles += hash
-        tiles = len(self._tiles) // HASH_BYTES
+        tiles = len(self._tiles) // HASH_BYTES + 1
         if tiles % TILE_LEAVES == 0:
-            self._tops += merkle.folded(_hashes(self._tiles, tiles - TILE_LEAVES, TILE_LEAVES))
+            # Before the tile itself: whoever sees that tile without taking the lock must find what stands above it.
+            self._tops += merkle.folded([*_hashes(self._tiles, tiles - TILE_LEAVES, TILE_LEAVES - 1), hash])
+        self._tiles += hash
 
     def _leaves(self, begin: int, end: int) -> list[bytes]:
         """The hashes of the leaves from `begin` up to `end`, counted from 0."""

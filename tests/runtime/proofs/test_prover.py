@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,19 @@ def test_of_older_heads_the_last_of_each_day_is_kept() -> None:
     kept = thinned(heads)
     assert [head.note for head in kept[:5]] == ["99", "199", "299", "399", "499"]
     assert kept[5:] == heads[-LAST_KEPT:]
+
+
+def test_beside_writers_a_check_finds_nothing_and_proofs_hold(door: Door) -> None:
+    id = door.do(ADA)
+    former = door("checkpoint")
+    key = former["key"]
+    with ThreadPoolExecutor(3) as pool:
+        for writes in [[pool.submit(door.do, CREATE.format(count=60)) for _ in range(3)] for _ in range(4)]:
+            while not all(write.done() for write in writes):
+                assert door.faults() == []
+                check_proof(door("prove", id=id), key)
+                check_extends(former["checkpoint"], door("consistency", **{"from": 1}), key)
+    assert door("checkpoint")["size"] == 721
 
 
 def test_to_verify_a_proof_needs_no_store() -> None:
