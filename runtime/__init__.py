@@ -3,9 +3,9 @@
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runtime.scripting import Client, Record, connect
-    from runtime.declaration import declare as Noun  # noqa: N812
+    from runtime.declaration import declare as Noun
     from runtime.errors import VerbenaError
+    from runtime.scripting import Client, Record, connect
 
 __all__ = ["Client", "Noun", "Record", "VerbenaError", "connect"]
 

@@ -1,6 +1,7 @@
 """How scripts and faces reach a data folder: through its owner, which is started when nobody owns it yet."""
 
 import asyncio
+import contextlib
 import os
 import socket
 import subprocess
@@ -208,8 +209,6 @@ def _hung_up() -> HungUp:
 
 def _does_not_start(data: Path) -> Unavailable:
     said = ""
-    try:
+    with contextlib.suppress(OSError):
         said = (data / "daemon.log").read_text(errors="replace").strip().rsplit("\n", 1)[-1][:300]
-    except OSError:
-        pass
     return Unavailable(f"the owner of {data} does not start{': ' + said if said else ''}", hint="run: verbena doctor")

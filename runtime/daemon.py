@@ -1,6 +1,7 @@
 """The owner of a data folder: the one process that opens its files, started by whoever comes first, ending when idle."""
 
 import argparse
+import contextlib
 import fcntl
 import os
 import signal
@@ -66,10 +67,8 @@ class Daemon:
     def end(self) -> None:
         """Stop listening; `serve` returns."""
         self._ending.set()
-        try:
+        with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass
         self._listener.close()
 
     def _converse(self, connection: socket.socket) -> None:

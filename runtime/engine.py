@@ -157,10 +157,12 @@ class Engine:
         path, events = tenant.file.path, tenant.writer.seq
         nouns = [*SPECIAL, *(tenant.vocabulary.noun(each) for each in tenant.vocabulary.names)]
         with self._apart(name, "is being rebuilt"), self._new_file(path) as new:
-            with closing(TenantFile(self._instance, path, name)) as file:
-                with closing(rebuilt(self._instance, file, new, self._catalogue, list(SPECIAL))) as made:
-                    found = differing(file, made, nouns)
-                    made.checkpoint()
+            with (
+                closing(TenantFile(self._instance, path, name)) as file,
+                closing(rebuilt(self._instance, file, new, self._catalogue, list(SPECIAL))) as made,
+            ):
+                found = differing(file, made, nouns)
+                made.checkpoint()
             if found and replace:
                 self._put_in_place(new, path)
         return {"events": events, "differences": found, "replaced": bool(found) and replace}
@@ -173,9 +175,11 @@ class Engine:
                 return
             path = tenant.file.path
             with self._apart(name, "is being written anew after an erasure"), self._new_file(path) as new:
-                with closing(TenantFile(self._instance, path, name)) as file:
-                    with closing(without_erased(self._instance, file, new)) as made:
-                        made.checkpoint()
+                with (
+                    closing(TenantFile(self._instance, path, name)) as file,
+                    closing(without_erased(self._instance, file, new)) as made,
+                ):
+                    made.checkpoint()
                 self._put_in_place(new, path)
 
     @contextmanager

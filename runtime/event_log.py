@@ -4,7 +4,6 @@ An event's leaf commits to everything in it, but to its payload (`after`, `chang
 once payload and salt are gone, the leaf still stands and tells nothing.
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from runtime import values
 from runtime.canonical import canonical
 from runtime.errors import InvalidArguments, did_you_mean
 from runtime.ids import event_id, event_seq
+from runtime.leaf import Envelope, leaf_of, payload_hash
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Change
@@ -39,35 +39,41 @@ def new_salt() -> bytes:
 
 def recorded(
     change: Change,
+    text: str,
     *,
     seq: int,
     at: datetime,
+    shown_at: str,
     actor: str,
     cause: str | None,
     run: str | None,
     via: str | None,
     salt: bytes,
 ) -> EventRow:
-    """A staged change as a row of the log, with its leaf."""
-    payload = canonical({"after": change.entity.body, "changed": change.changed, "input": change.input})
-    envelope: dict[str, Any] = {
-        "actor": actor,
-        "at": values.format_datetime(at),
-        "entity": change.entity.id,
-        "event": event_name(change),
-        "payload": hashlib.sha256(salt + payload).hexdigest(),
-        "seq": seq,
-        "type": change.noun.name,
-        "verb": change.verb.name,
-        "version": change.entity.version,
-    }
-    envelope |= {name: value for name, value in (("cause", cause), ("run", run), ("via", via)) if value is not None}
+    """A staged change as a row of the log, with its leaf; `text` is the entity as it is stored, `shown_at` is `at` in words."""
+    # The entity is canonical JSON already, and it comes first among the keys of the payload: it is put in as it is.
+    rest = canonical({"changed": change.changed, "input": change.input}) if change.changed or change.input else _NOTHING
+    payload = b'{"after":' + text.encode() + b"," + rest[1:]
+    envelope = Envelope(
+        actor=actor,
+        at=shown_at,
+        cause=cause,
+        entity=change.entity.id,
+        event=event_name(change),
+        payload=payload_hash(payload, salt),
+        run=run,
+        seq=seq,
+        type=change.noun.name,
+        verb=change.verb.name,
+        version=change.entity.version,
+        via=via,
+    )
     return EventRow(
         seq,
         at.replace(tzinfo=None),
         change.noun.name,
         change.verb.name,
-        envelope["event"],
+        envelope.event,
         change.entity.id,
         change.entity.version,
         actor,
@@ -76,18 +82,16 @@ def recorded(
         via,
         payload.decode(),
         salt,
-        leaf_hash(envelope),
+        leaf_of(envelope),
     )
+
+
+_NOTHING = canonical({"changed": {}, "input": {}})
 
 
 def event_name(change: Change) -> str:
     """`Type.past`, the one canonical name of an event."""
     return f"{change.noun.name}.{change.verb.past}"
-
-
-def leaf_hash(envelope: Mapping[str, Any]) -> bytes:
-    """RFC 9162: the hash of a leaf is over a zero byte and the leaf, here its RFC 8785 form."""
-    return hashlib.sha256(b"\0" + canonical(envelope)).digest()
 
 
 def shown(row: EventRow) -> dict[str, Any]:
@@ -174,7 +178,8 @@ def difference(
     touched = Sql(f"SELECT entity, arg_max(payload, seq) FROM {events} WHERE ") + Sql.join(" AND ", narrowed)
     rows = file.rows(touched + f" GROUP BY entity ORDER BY min(seq) LIMIT {DIFFERENCE_MAX + 1}")
     now = {entity: _after(payload) for entity, payload in rows[:DIFFERENCE_MAX]}
-    before_sql = f"SELECT entity, arg_max(payload, seq) FROM {events} WHERE entity IN (SELECT unnest(?)) AND seq <= ? GROUP BY entity"
+    before_sql = f"""SELECT entity, arg_max(payload, seq) FROM {events}
+        WHERE entity IN (SELECT unnest(?)) AND seq <= ? GROUP BY entity"""
     before = {entity: _after(payload) for entity, payload in file.rows(Sql(before_sql, (list(now), first)))}
     shape: dict[str, Any] = {"from": first, "to": last, "created": [], "deleted": [], "changed": []}
     for entity, after in now.items():

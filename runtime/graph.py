@@ -13,7 +13,6 @@ from runtime.noun import Noun
 from runtime.sql import Sql, quoted
 from runtime.store import Key, KeyFilter, TenantFile, schema
 
-
 # Warming reads so many rows at once: some 10 ms, in which nobody else is held up.
 WARM_ROWS = 2_000
 WARM_READS_MAX = 100

@@ -213,6 +213,6 @@ def _keys(pairs: list[tuple[str, str, str]]) -> tuple[Key, ...]:
 
 def _word(value: Any) -> str:
     if value is None:
-        return "–"
+        return "nothing"
     text = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return text if len(text) <= 60 else text[:57] + "…"

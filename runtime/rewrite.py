@@ -139,7 +139,8 @@ def _folded(file: TenantFile, noun: Noun) -> Iterator[tuple[int, str, Entity]]:
     file.execute(f"CREATE OR REPLACE TABLE {folded} AS SELECT * FROM ({latest}) ORDER BY number", (noun.name,))
     at = 0
     while True:
-        rows = file.rows(Sql(f"SELECT number, entity, seq, payload FROM {folded} WHERE number > ? ORDER BY number LIMIT {ROWS_AT_ONCE}", (at,)))
+        sql = f"SELECT number, entity, seq, payload FROM {folded} WHERE number > ? ORDER BY number LIMIT {ROWS_AT_ONCE}"
+        rows = file.rows(Sql(sql, (at,)))
         for number, id, seq, payload in rows:
             after = _decode(payload)["after"]
             text = canonical(after).decode()  # as it was written; only its columns have the present names

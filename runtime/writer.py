@@ -25,6 +25,7 @@ from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
 from runtime.store import Batch, EventRow, Key, TenantFile, key_text
 from runtime.unit import Change, Unit
+from runtime.values import format_datetime
 from runtime.vocabulary import Vocabulary
 
 # One transaction takes at most this many units, or this many events, so that nobody waits long behind a flood.
@@ -244,6 +245,7 @@ class Writer:
 
     def _write(self, accepted: list[tuple[_Work, Unit]]) -> None:
         seq, at = self.seq, max(self._clock(), self._at)
+        shown_at = format_datetime(at)
         batch = Batch()
         latest: dict[str, tuple[Change, Entity, int, str]] = {}
         taken: dict[Key, str] = {}
@@ -254,10 +256,13 @@ class Writer:
             batch.redefined |= _redefined(unit)
             for change in unit.changes:
                 seq += 1
+                text = change.entity.encoded()
                 row = recorded(
                     change,
+                    text,
                     seq=seq,
                     at=at,
+                    shown_at=shown_at,
                     actor=unit.caller.actor,
                     cause=unit.cause,
                     run=unit.run,
@@ -271,7 +276,7 @@ class Writer:
                 if number and entity.id not in latest:
                     stored.add(entity.id)
                 entity = Entity(entity.noun, entity.id, entity.version, number or seq, entity.body)
-                latest[entity.id] = (change, entity, seq, entity.encoded())
+                latest[entity.id] = (change, entity, seq, text)
                 for key in change.freed:
                     if taken.pop(key, None) is None:
                         freed.add(key)

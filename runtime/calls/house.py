@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 
 from runtime import event_log
-from runtime.calls.fetch import fetch
 from runtime.calls import arguments
 from runtime.calls.dollar import Dollar
+from runtime.calls.fetch import fetch
 from runtime.errors import InvalidArguments
 from runtime.noun import READ_VERBS
 from runtime.sandbox.limits import Limits

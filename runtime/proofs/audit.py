@@ -12,9 +12,9 @@ from typing import Any
 
 from runtime import check, values
 from runtime.errors import InvalidArguments, Unavailable
+from runtime.leaf import Envelope, leaf_of, stored_payload_hash
 from runtime.noun import Noun
 from runtime.proofs import merkle
-from runtime.proofs.leaf import Envelope, leaf_of, stored_payload_hash
 from runtime.proofs.merkle import HASH_BYTES, TILE_LEAVES, BadProof
 from runtime.proofs.note import Checkpoint, Note, decoded
 from runtime.proofs.prover import Prover

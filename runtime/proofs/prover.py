@@ -11,8 +11,8 @@ import msgspec
 from runtime import values
 from runtime.clock import Clock
 from runtime.errors import InvalidArguments, Unavailable
+from runtime.leaf import Envelope, stored_payload_hash
 from runtime.proofs.heads import Head, Heads
-from runtime.proofs.leaf import Envelope, stored_payload_hash
 from runtime.proofs.merkle import BadProof
 from runtime.proofs.note import Checkpoint, VerifierKey, encoded
 from runtime.proofs.proof import TlogProof, shaped

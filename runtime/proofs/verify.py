@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from runtime import leaf
 from runtime.canonical import canonical
 from runtime.errors import ValidationFailed
-from runtime.proofs import leaf, merkle, signing
+from runtime.proofs import merkle, signing
 from runtime.proofs.merkle import BadProof
 from runtime.proofs.note import Checkpoint, Note, VerifierKey
 from runtime.proofs.proof import Proof

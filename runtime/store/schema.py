@@ -18,7 +18,8 @@ TABLES = (
     # `Contact.email=ada@example.com` → id. One column, since DuckDB looks nothing up by a key of several; rows are only
     # inserted and deleted, never updated.
     'CREATE TABLE IF NOT EXISTS {catalog}."unique" (key VARCHAR PRIMARY KEY, id VARCHAR NOT NULL)',
-    # No noun can be called like these. Answers that a repeated call gets again, and plans that wait for their commit: both of them only for a while.
+    # No noun can be called like these. Answers that a repeated call gets again, and plans that wait for their commit:
+    # both of them only for a while.
     'CREATE TABLE IF NOT EXISTS {catalog}."$answers" (key VARCHAR, body VARCHAR, "at" TIMESTAMP, answer VARCHAR)',
     'CREATE TABLE IF NOT EXISTS {catalog}."$plans" (hash VARCHAR, "at" TIMESTAMP, content VARCHAR)',
     # The hash over each 256 leaves of the log, so that a proof need not read them all; made from the log when missing.

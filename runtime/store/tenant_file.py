@@ -43,7 +43,6 @@ class EventRow:
     leaf: bytes
 
 
-
 @dataclass(slots=True)
 class Batch:
     """Everything that one transaction writes."""
@@ -121,7 +120,9 @@ class TenantFile:
         """Rows of the log that fulfil a condition over its columns, in the order of `seq`."""
         order = "DESC" if newest_first else "ASC"
         sql = (
-            f"SELECT {schema.EVENT_COLUMNS} FROM {self.catalog}.events WHERE " + where + f" ORDER BY seq {order} LIMIT {limit}"
+            f"SELECT {schema.EVENT_COLUMNS} FROM {self.catalog}.events WHERE "
+            + where
+            + f" ORDER BY seq {order} LIMIT {limit}"
         )
         return [EventRow(*row) for row in self.rows(sql)]
 

@@ -176,7 +176,9 @@ def nouns(
 
 @app.command()
 def rebuild(
-    replace: Annotated[bool, typer.Option("--replace", help="Put the rows that the log gives in place of others.")] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Put the rows that the log gives in place of others.")
+    ] = False,
     tenant: Tenant = "",
     data: Data = "",
     as_json: Json = False,

@@ -165,12 +165,16 @@ def test_another_tenants_entity_is_not_found(door: Door) -> None:
 
 
 def test_keys_that_are_called_like_columns_of_the_log_disturb_nobody(door: Door) -> None:
-    keys = ", ".join(f'"{key}": "string"' for key in ("number", "seq", "entity", "payload", "body", "until", "held", "log"))
+    keys = ", ".join(
+        f'"{key}": "string"' for key in ("number", "seq", "entity", "payload", "body", "until", "held", "log")
+    )
     door.do(f'$.define(name="Odd", keys={{{keys}, "next": "-> Odd.back"}})')
     values = ", ".join(f'{key}="x"' for key in ("number", "seq", "entity", "payload", "body", "until", "held", "log"))
     ids = door.do(f"a = $.Odd.create({values})\nb = $.Odd.create({values}, next=a.id)\n[a.id, b.id]")
     door.do(f'$.Odd.update("{ids[0]}", number="y")')
-    found = door("search", type="Odd", filter={"next.number": "y", "seq": "x"}, sort="body,-held", include=["next.back"])
+    found = door(
+        "search", type="Odd", filter={"next.number": "y", "seq": "x"}, sort="body,-held", include=["next.back"]
+    )
     assert [row["id"] for row in found["results"]] == [ids[1]]
     assert door("search", type="Odd", filter={"next.number": "x"}, asOf=door.head - 1)["total"] == 1
     assert door.do('$.Odd.aggregate("number", {"entity": "count()"})') == [

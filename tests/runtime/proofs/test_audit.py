@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from runtime.proofs.leaf import Envelope, leaf_of
+from runtime.leaf import Envelope, leaf_of
 from runtime.proofs.merkle import folded
 from runtime.proofs.note import Checkpoint
 from runtime.proofs.signing import Keyring
