@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -233,7 +233,7 @@ def _linked(body: Body, key: str) -> list[str]:
     value = body.get(key)
     if value is None:
         return []
-    return value if isinstance(value, list) else [value]
+    return cast("list[str]", value) if isinstance(value, list) else [value]
 
 
 def _in_order(

@@ -32,7 +32,7 @@ class Answers:
         `body` stands for what is asked: with another one the key is refused as a conflict. While the first call runs, the
         others wait; one that failed leaves no answer, and the next one runs.
         """
-        if not isinstance(key, str) or not 1 <= len(key) <= KEY_CHARS_MAX:
+        if not 1 <= len(key) <= KEY_CHARS_MAX:
             raise InvalidArguments(f"idempotencyKey is a text of 1 to {KEY_CHARS_MAX} characters")
         with self._ended:
             if not self._ended.wait_for(lambda: key not in self._running, WAIT_SECONDS_MAX):

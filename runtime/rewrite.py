@@ -69,8 +69,8 @@ def differing(file: TenantFile, other: TenantFile, nouns: list[Noun]) -> list[st
             found.append(f"{noun.name} has a table in one of the two only")
             continue
         found += _rows_that_differ(file, noun.name, ours, theirs, ", ".join(map(quoted, schema.columns(noun))))
-    unique = [f'{each.catalog}."unique"' for each in (file, other)]
-    return found + _rows_that_differ(file, "the unique values", *unique, "key, id")
+    ours, theirs = f'{file.catalog}."unique"', f'{other.catalog}."unique"'
+    return found + _rows_that_differ(file, "the unique values", ours, theirs, "key, id")
 
 
 def without_erased(instance: Instance, file: TenantFile, path: Path) -> TenantFile:

@@ -1,6 +1,6 @@
 """What effects come to: times, steps, inputs, counts of what this unit sees, and values as written."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -41,6 +41,9 @@ class Empty:
 
     def get(self, noun: Noun, id: str) -> Entity | None:
         return None
+
+    def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
+        return {}
 
     def owner(self, key: Key) -> str | None:
         return None
