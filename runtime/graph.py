@@ -6,9 +6,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+import msgspec
+
 from runtime import entity as entities
 from runtime import values
-from runtime.entity import Entity, decoded
+from runtime.entity import Body, Entity, decoded
 from runtime.noun import Noun
 from runtime.sql import Sql, quoted
 from runtime.store import Key, KeyFilter, TenantFile, schema
@@ -16,6 +18,9 @@ from runtime.store import Key, KeyFilter, TenantFile, schema
 # Warming reads so many rows at once: some 10 ms, in which nobody else is held up.
 WARM_ROWS = 2_000
 WARM_READS_MAX = 100
+
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class View(Protocol):
@@ -27,6 +32,10 @@ class View(Protocol):
 
     def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
         """Those of several entities of one noun that there are, deleted or not."""
+        ...
+
+    def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
+        """The values of an entity at one of its versions; None where there was none, or it was erased."""
         ...
 
     def owner(self, key: Key) -> str | None:
@@ -103,6 +112,12 @@ class Graph:
                         self._remember(id, entry)
             found |= read
         return {id: decoded(noun, id, *entry) for id, entry in found.items()}
+
+    def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
+        rows = self._file.events(Sql("entity = ? AND version = ?", (id, version)), limit=1)
+        if not rows or rows[0].payload is None:
+            return None
+        return entities.renamed(noun, _decode(rows[0].payload)["after"])
 
     def owner(self, key: Key) -> str | None:
         return self.owners([key]).get(key)
@@ -200,6 +215,7 @@ class Overlay:
         self._below = below
         self.entities: dict[str, Entity] = {}
         self.keys: dict[Key, str | None] = {}  # None: freed
+        self.versions: dict[tuple[str, int], Entity] = {}  # every state that was staged, not only the last
         self._by_noun: dict[str, dict[str, Entity]] = {}
 
     def get(self, noun: Noun, id: str) -> Entity | None:
@@ -211,6 +227,14 @@ class Overlay:
         mine = {id: found for id in wanted if (found := self.entities.get(id)) is not None and found.noun == noun.name}
         rest = [id for id in wanted if id not in mine]
         return mine | (self._below.get_many(noun, rest) if rest else {})
+
+    def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
+        staged = self.versions.get((id, version))
+        return staged.body if staged is not None else self._below.earlier(noun, id, version)
+
+    def has(self, id: str) -> bool:
+        """Whether an entity is staged, here or in what this stands on."""
+        return id in self.entities or (isinstance(self._below, Overlay) and self._below.has(id))
 
     def owner(self, key: Key) -> str | None:
         return self.keys[key] if key in self.keys else self._below.owner(key)
@@ -234,12 +258,14 @@ class Overlay:
     def put(self, entity: Entity) -> None:
         """Stage an entity's new state."""
         self.entities[entity.id] = entity
+        self.versions[entity.id, entity.version] = entity
         self._by_noun.setdefault(entity.noun, {})[entity.id] = entity
 
     def absorb(self, other: "Overlay") -> None:
         """Take over what another overlay on top of this one staged."""
         for entity in other.entities.values():
             self.put(entity)
+        self.versions.update(other.versions)
         self.keys.update(other.keys)
 
     def copy(self) -> "Overlay":

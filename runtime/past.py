@@ -147,6 +147,9 @@ class Past:
             for body in (_decode(payload)["after"],)
         }
 
+    def earlier(self, noun: Noun, id: str, version: int) -> dict[str, Any] | None:
+        raise InvalidArguments("the past cannot be written", hint="leave out asOf")
+
     def owner(self, key: Key) -> str | None:
         raise InvalidArguments("the past cannot be written", hint="leave out asOf")
 

@@ -6,7 +6,7 @@ Nothing is written here. The unit that the event is staged in is committed by th
 that the unit did, or not at all.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from runtime import effects, states, values
@@ -23,9 +23,6 @@ from runtime.links import refuse_if_pointed_at
 from runtime.noun import META_FIELDS, Field, Noun, Verb
 from runtime.store import Key
 from runtime.unit import Change, Unit
-
-# An earlier version of an entity, as the log has it; None where there was no such version.
-Earlier = Callable[[Noun, str, int], Body | None]
 
 
 def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[str, Any]) -> Entity:
@@ -62,7 +59,8 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
 def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     """Delete softly: refused while live required relations point here; the entity's unique values are free again."""
     before = present(unit, noun, id)
-    refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
+    if id not in unit.moving:
+        refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
     unit.deletions.append((noun, id))
     after = {**before.body, "$deletedAt": values.format_datetime(unit.now)}
     return _stage(unit, noun, verb, before, after, {})
@@ -94,10 +92,10 @@ def restore(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     return _stage(unit, noun, verb, before, after, {})
 
 
-def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int, earlier: Earlier) -> Entity:
+def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int) -> Entity:
     """Write the values of an earlier version again: types, uniques and relations are checked, transitions are not."""
     before = present(unit, noun, id)
-    values_then = earlier(noun, id, version) if 0 < version < before.version else None
+    values_then = unit.overlay.earlier(noun, id, version) if 0 < version < before.version else None
     if values_then is None:
         raise InvalidArguments(
             f"{id} has no version {version} to go back to", hint=f"its versions are 1 to {before.version - 1}"
@@ -107,6 +105,21 @@ def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int, earlier:
         if not key.startswith("$") and key in noun.fields:
             after[key] = values.parse(noun.fields[key], value, where=f"{noun.name}.{key}")
     return _stage(unit, noun, verb, before, after, {"version": version})
+
+
+def check_moved(unit: Unit, moved: Iterable[Entity]) -> None:
+    """What was left unchecked while several entities moved together must be right now that all of them have."""
+    unit.moving = frozenset()
+    for entity in moved:
+        noun = unit.vocabulary.noun(entity.noun)
+        if entity.deleted:
+            refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, entity.id)
+            continue
+        _check_relations(unit, noun, {}, entity.body, all_of_them=True)
+        for key in unique_keys(noun, entity.body):
+            owner = unit.overlay.owner(key)
+            if owner is not None and owner != entity.id:
+                raise taken(key, owner)
 
 
 def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
@@ -256,9 +269,9 @@ def _check_relations(unit: Unit, noun: Noun, was: Body, after: Body, *, all_of_t
             continue
         target = unit.vocabulary.noun(field.target)
         for id in after[key] if field.many else (after[key],):
-            found = unit.read(target, id)
-            if found is None and id == after.get("$id"):
+            if id == after.get("$id") or id in unit.moving:
                 continue
+            found = unit.read(target, id)
             if found is None or found.deleted:
                 wrong = missing(target, id) if found is None else NotFound(f"{id} was deleted")
                 raise ValidationFailed(
@@ -275,7 +288,7 @@ def _claim_uniques(
     has = unique_keys(noun, after) if "$deletedAt" not in after else set[Key]()
     for key in has - had:
         owner = unit.overlay.owner(key)
-        if owner is not None and (before is None or owner != before.id):
+        if owner is not None and owner not in unit.moving and (before is None or owner != before.id):
             raise taken(key, owner)
     return tuple(sorted(has - had)), tuple(sorted(had - has))
 
@@ -302,7 +315,7 @@ def taken(key: Key, owner: str) -> UniqueViolation:
 
 def _fresh_id(unit: Unit, noun: Noun) -> str:
     id = unit.new_id(noun.key)
-    while id in unit.overlay.entities:
+    while unit.overlay.has(id):
         id = unit.new_id(noun.key)
     return id
 

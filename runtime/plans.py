@@ -16,7 +16,7 @@ from runtime.errors import Conflict, LimitExceeded, NotFound
 from runtime.noun import Noun
 from runtime.sql import Sql
 from runtime.store import Key, TenantFile
-from runtime.unit import Change, Unit
+from runtime.unit import Change, Lookup, Unit
 from runtime.vocabulary import Vocabulary
 
 HELD = timedelta(hours=1)
@@ -47,6 +47,7 @@ class Plan(msgspec.Struct):
     changes: list[_Staged]
     reads: list[tuple[str, str, int]]  # noun, id, version
     deletions: list[tuple[str, str]]
+    lookups: list[tuple[str, str, Any, str | None]]  # noun, key, value, and who had it
     declarations: str  # stands for the tenant's nouns as they were
     result: Any
     output: str
@@ -119,6 +120,7 @@ def planned(unit: Unit, result: Any, output: str, *, call: str) -> Plan:
         ],
         reads=[(noun.name, id, version) for id, (noun, version) in unit.reads.items()],
         deletions=[(noun.name, id) for noun, id in unit.deletions],
+        lookups=[(lookup.noun.name, lookup.key, lookup.value, lookup.id) for lookup in unit.lookups],
         declarations=fingerprint(unit.began_with),
         result=result,
         output=output,
@@ -158,6 +160,7 @@ def staged_again(plan: Plan, unit: Unit, meta: Noun) -> None:
             )
         )
     unit.deletions.extend((noun_of(name), id) for name, id in plan.deletions)
+    unit.lookups.extend(Lookup(noun_of(name), key, value, id) for name, key, value, id in plan.lookups)
 
 
 def shown(plan: Plan, hash: str, noun_of: Mapping[str, Noun]) -> dict[str, Any]:

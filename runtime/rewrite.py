@@ -41,9 +41,9 @@ def _fold_tables(file: TenantFile, made: TenantFile, catalogue: Vocabulary, spec
     _copy_log(file, made)
     vocabulary = catalogue
     for noun in special:
-        for _, _, entity in _folded(made, noun):
-            if noun.name == "Noun":
-                vocabulary = vocabulary.with_noun(from_data(entity.body["declaration"]))
+        if noun.name == "Noun":
+            found = [from_data(entity.body["declaration"]) for _, _, entity in _folded(made, noun)]
+            vocabulary = vocabulary.with_nouns(found)
     for noun in [*special, *(vocabulary.noun(name) for name in vocabulary.names)]:
         batch = Batch(nouns={noun.name: noun})
         for seq, text, entity in _folded(made, noun):

@@ -23,7 +23,7 @@ def enter(noun: Noun, verb: Verb, before: Body | None, after: Body, *, by_import
                 raise _not_from_here(noun, verb, field, moves, before or {})
             if after.get(field) not in (was, target):
                 raise InvalidTransition(
-                    f"{noun.name}.{verb.name} sets {field} to {target}, not to {after[field]}",
+                    f"{noun.name}.{verb.name} sets {field} to {target}, not to {after.get(field)}",
                     hint=f"leave {field} out",
                 )
             after[field] = target

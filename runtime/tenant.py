@@ -15,9 +15,9 @@ from runtime import entity as entities
 from runtime.clock import Clock, system_clock
 from runtime.cursor import unseal
 from runtime.declaration import declare, from_data
-from runtime.entity import Body, Entity
+from runtime.entity import Entity
 from runtime.errors import Unavailable, VerbenaError
-from runtime.event_log import NewSalt, body_at, new_salt
+from runtime.event_log import NewSalt, new_salt
 from runtime.graph import Graph, View
 from runtime.idempotency import Answers
 from runtime.ids import NewId, new_id
@@ -162,11 +162,6 @@ class Tenant:
         """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
         return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body, keep=keep)
 
-    def earlier(self, noun: Noun, id: str, version: int) -> Body | None:
-        """The values of an entity at one of its versions, under the present names of its keys."""
-        found = body_at(self.file, id, version)
-        return None if found is None else entities.renamed(noun, found)
-
     # -- nouns -----------------------------------------------------------------------------------------------------
 
     def _defined(self, catalogue: Vocabulary) -> Vocabulary:
@@ -175,10 +170,11 @@ class Tenant:
         table = self.file.table(NOUN)
         if table is None:
             return vocabulary
-        for (body,) in self.file.rows(Sql(f'SELECT "$body" FROM {table} ORDER BY "$seq"')):
-            noun = from_data(entities.decoded(NOUN, "", 0, body).body["declaration"])
-            vocabulary = vocabulary.with_noun(noun)
-        return vocabulary
+        rows = self.file.rows(Sql(f'SELECT "$body" FROM {table} ORDER BY "$number"'))
+        # All at once: one that was changed last may be what an older one leads to.
+        return vocabulary.with_nouns(
+            from_data(entities.decoded(NOUN, "", 0, body).body["declaration"]) for (body,) in rows
+        )
 
     def _start(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name=f"verbena{work.__name__}", daemon=True)

@@ -1,10 +1,9 @@
 """Undo: what one `do`, or one event, changed is taken back as a new unit, unless somebody built on it since."""
 
-from collections.abc import Callable
 from typing import Any
 
 from runtime import perform
-from runtime.entity import Body, Entity
+from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, NotFound, VerbenaError
 from runtime.event_log import EVENTS_LIMIT_MAX
 from runtime.ids import event_seq
@@ -13,11 +12,8 @@ from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Unit
 
-# An earlier version of an entity, as the log has it.
-Earlier = Callable[[Noun, str, int], Body | None]
 
-
-def undo(unit: Unit, file: TenantFile, earlier: Earlier, what: Any) -> list[Entity]:
+def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
     """Stage the way back from a run (`run_…`) or an event (`evt_…`); the entities as they are left.
 
     Raises NotFound where the log has no such run or event, and Conflict with `details.inTheWay` where an entity was
@@ -26,6 +22,7 @@ def undo(unit: Unit, file: TenantFile, earlier: Earlier, what: Any) -> list[Enti
     first, last = _span(_events(file, what), unit)
     in_the_way: list[dict[str, Any]] = []
     undone: list[Entity] = []
+    unit.moving = frozenset(last)
     # The latest first: what was created last may point at what was created before it.
     for id in sorted(last, key=lambda each: -last[each].seq):
         row = last[id]
@@ -36,9 +33,14 @@ def undo(unit: Unit, file: TenantFile, earlier: Earlier, what: Any) -> list[Enti
             in_the_way.append({"id": id, "reason": f"it is at version {now}, and was left at {row.version}"})
             continue
         try:
-            undone.append(_back(unit, noun, found, first[id].version - 1, earlier))
+            undone.append(_back(unit, noun, found, first[id].version - 1))
         except VerbenaError as error:
             in_the_way.append({"id": id, "reason": error.message})
+    if not in_the_way:
+        try:
+            perform.check_moved(unit, undone)
+        except VerbenaError as error:
+            in_the_way.append({"id": error.details.get("id"), "reason": error.message})
     if in_the_way:
         raise Conflict(
             f"{what} cannot be undone: {len(in_the_way)} of {len(last)} entities stand in the way",
@@ -48,9 +50,9 @@ def undo(unit: Unit, file: TenantFile, earlier: Earlier, what: Any) -> list[Enti
     return undone
 
 
-def _back(unit: Unit, noun: Noun, found: Entity, version: int, earlier: Earlier) -> Entity:
+def _back(unit: Unit, noun: Noun, found: Entity, version: int) -> Entity:
     """Lead one entity back to a version before; 0 is before it was created."""
-    before = earlier(noun, found.id, version) if version else None
+    before = unit.overlay.earlier(noun, found.id, version) if version else None
     if before is None or "$deletedAt" in before:
         return found if found.deleted else perform.delete(unit, noun, noun.verbs["delete"], found.id)
     if found.deleted:
@@ -59,7 +61,7 @@ def _back(unit: Unit, noun: Noun, found: Entity, version: int, earlier: Earlier)
         return found
     if "rollback" not in noun.verbs:
         raise InvalidArguments(f"{noun.name} cannot be changed")
-    return perform.rollback(unit, noun, noun.verbs["rollback"], found.id, version, earlier)
+    return perform.rollback(unit, noun, noun.verbs["rollback"], found.id, version)
 
 
 def _events(file: TenantFile, what: Any) -> list[EventRow]:

@@ -77,6 +77,8 @@ class Unit:
     via: str | None = None
     before: BeforeHandlers = no_handlers
     new_id: NewId = new_id
+    # Entities that are led somewhere together: what they are to each other is checked when all of them are there.
+    moving: frozenset[str] = frozenset()
     planned: bool = False  # staged again from a plan, which may have been committed before
     overlay: Overlay = field(init=False)
     changes: list[Change] = field(default_factory=list[Change])
@@ -107,7 +109,8 @@ class Unit:
         self.changes.append(change)
         self.overlay.put(change.entity)
         for key in change.freed:
-            self.overlay.keys[key] = None
+            if self.overlay.keys.get(key, change.entity.id) == change.entity.id:  # nobody else has it by now
+                self.overlay.keys[key] = None
         for key in change.taken:
             self.overlay.keys[key] = change.entity.id
 

@@ -278,7 +278,9 @@ class Writer:
                 entity = Entity(entity.noun, entity.id, entity.version, number or seq, entity.body)
                 latest[entity.id] = (change, entity, seq, text)
                 for key in change.freed:
-                    if taken.pop(key, None) is None:
+                    if taken.get(key) == entity.id:
+                        del taken[key]
+                    else:
                         freed.add(key)
                 for key in change.taken:
                     taken[key] = entity.id
@@ -307,9 +309,13 @@ class Writer:
         if unit.began_with is not self._vocabulary():
             raise Conflict("a noun was changed while this ran", hint="run it again")
         self._check_reads(unit, overlay)
-        for change in unit.changes if unit.planned else ():
-            if change.entity.version == 1 and overlay.get(change.noun, change.entity.id) is not None:
-                raise Conflict(f"{change.entity.id} was created already", hint="this plan was committed before")
+        for change in unit.changes:
+            # A fresh id may be given twice within a batch; only that of a plan can be in the store.
+            known = (
+                overlay.get(change.noun, change.entity.id) if unit.planned else overlay.entities.get(change.entity.id)
+            )
+            if change.entity.version == 1 and known is not None:
+                raise Conflict(f"{change.entity.id} was created already", hint="a plan is committed once")
         for key, id in unit.overlay.keys.items():
             owner = overlay.owner(key) if id is not None else None
             # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.

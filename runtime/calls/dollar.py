@@ -93,9 +93,7 @@ class Dollar:
                 version = data.get("version")
                 if type(version) is not int:
                     raise InvalidArguments("which version?", hint=f"$.{noun.name}.rollback(id, 2)")
-                return perform.rollback(
-                    unit, noun, verb, arguments.needed_id(noun, verb, id), version, self._tenant.earlier
-                )
+                return perform.rollback(unit, noun, verb, arguments.needed_id(noun, verb, id), version)
             case "upsert":
                 return self._upsert(noun, data)
             case _:
@@ -128,7 +126,7 @@ class Dollar:
         """Take back what a run or an event changed; the entities as they are left."""
         if self._unit.caller.level < 1:
             raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
-        return [self.shown(entity) for entity in undo(self._unit, self._tenant.file, self._tenant.earlier, what)]
+        return [self.shown(entity) for entity in undo(self._unit, self._tenant.file, what)]
 
     def act(self, action: Any, type: Any, id: Any, data: Any) -> dict[str, Any]:
         """One structured action: a verb by its name, on a noun by its name."""
@@ -308,7 +306,8 @@ class Dollar:
         before = unit.read(NOUN, id)
         now = values.format_datetime(unit.now)
         body = {} if before is None else dict(before.body)
-        declaration = dict(noun.declaration)
+        # With what it was renamed by before, which whoever declares it again need not repeat.
+        declaration = dict(vocabulary.noun(noun.name).declaration)
         version = before.version + 1 if before else 1
         body |= {"name": noun.name, "declaration": declaration, "$id": id, "$type": NOUN.name, "$version": version}
         body |= {"$updatedAt": now}
