@@ -4,14 +4,17 @@ from collections.abc import Iterator
 
 import msgspec
 
+from runtime import values
 from runtime.entity import Body
-from runtime.noun import Noun
+from runtime.noun import Field, Noun
 from runtime.perform import unique_keys
-from runtime.sql import Sql
-from runtime.store import TenantFile, key_of
+from runtime.sql import Sql, quoted
+from runtime.store import TenantFile
+from runtime.store.keys import key_text
 
-# A check reads the log and the tables in pieces of this many rows, so that its memory does not grow with the tenant.
+# A check compares so many rows, or events, at a time, so that its memory does not grow with the tenant.
 ROWS_MAX = 5_000
+EVENTS_MAX = 50_000
 FINDINGS_MAX = 100
 
 _decode = msgspec.json.Decoder(Body).decode
@@ -47,24 +50,47 @@ def _findings(file: TenantFile, nouns: list[Noun]) -> Iterator[str]:
 
 
 def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> Iterator[str]:
-    latest = f"""SELECT entity, arg_max(payload, seq) AS payload, max(seq) AS seq, min(seq) AS number
-        FROM {events} WHERE type = ? GROUP BY entity"""
-    sql = f"""SELECT coalesce(log.entity, t."$id") FROM ({latest}) AS log FULL JOIN {table} AS t ON log.entity = t."$id"
+    latest = f"SELECT entity, max(seq) AS seq, min(seq) AS number FROM {events} WHERE type = ? GROUP BY entity"
+    sql = f"""SELECT coalesce(log.entity, t."$id")
+        FROM ({latest}) AS log FULL JOIN (SELECT "$id", "$seq", "$number" FROM {table}) AS t ON log.entity = t."$id"
         WHERE log.entity IS NULL OR t."$id" IS NULL OR t."$seq" <> log.seq OR t."$number" <> log.number
-        OR (log.payload IS NOT NULL AND json_extract(log.payload, '$.after') <> t."$body"::JSON) LIMIT {FINDINGS_MAX}"""
+        LIMIT {FINDINGS_MAX}"""
     for (id,) in file.rows(Sql(sql, (noun.name,))):
-        yield f"the row of {id} is not what the latest event of it left"
+        yield f"the row of {id} is not that of the latest event of it"
+    # Both are canonical JSON, so the stored entity stands in the payload letter by letter; some positions at a time, since
+    # all payloads at once would not fit into memory.
+    (last,) = file.rows(Sql(f"SELECT coalesce(max(seq), 0) FROM {events}"))[0]
+    for begin in range(0, last, EVENTS_MAX):
+        span = (begin, begin + EVENTS_MAX)
+        sql = f"""SELECT t."$id" FROM (SELECT "$id", "$seq", "$body" FROM {table} WHERE "$seq" > ? AND "$seq" <= ?) AS t
+            JOIN (SELECT seq, payload FROM {events} WHERE seq > ? AND seq <= ?) AS log ON log.seq = t."$seq"
+            WHERE NOT starts_with(log.payload, '{{"after":' || t."$body" || ',"changed":') LIMIT {FINDINGS_MAX}"""
+        for (id,) in file.rows(Sql(sql, span + span)):
+            yield f"the row of {id} is not what the latest event of it left"
 
 
 def _uniques_that_differ(file: TenantFile, noun: Noun, table: str) -> Iterator[str]:
-    held = {
-        key_of(text)[1:]: id
-        for text, id in file.rows(
-            Sql(f'SELECT key, id FROM {file.catalog}."unique" WHERE starts_with(key, ?)', (f"{noun.name}.",))
-        )
-    }
-    if not any(field.unique for field in noun.fields.values()):
-        return
+    for field in noun.fields.values():
+        if field.unique:
+            text = values.sql_type(field) == "VARCHAR"  # then the column holds what the unique value is made of
+            yield from (_texts_that_differ if text else _others_that_differ)(file, noun, table, field)
+
+
+def _texts_that_differ(file: TenantFile, noun: Noun, table: str, field: Field) -> Iterator[str]:
+    begin = key_text((noun.name, field.name, ""))
+    column = quoted(field.name)
+    sql = f"""SELECT held.id, t."$id"
+        FROM (SELECT key, id FROM {file.catalog}."unique" WHERE starts_with(key, ?)) AS held
+        FULL JOIN (SELECT ? || {column} AS key, "$id" FROM {table}
+            WHERE "$deletedAt" IS NULL AND {column} IS NOT NULL) AS t
+        ON held.key = t.key AND held.id = t."$id" WHERE held.id IS NULL OR t."$id" IS NULL LIMIT {FINDINGS_MAX}"""
+    for holder, id in file.rows(Sql(sql, (begin, begin))):
+        yield _not_held(noun, field, id) if holder is None else _held_in_vain(noun, field, holder)
+
+
+def _others_that_differ(file: TenantFile, noun: Noun, table: str, field: Field) -> Iterator[str]:
+    begin = key_text((noun.name, field.name, ""))
+    held = dict(file.rows(Sql(f'SELECT key, id FROM {file.catalog}."unique" WHERE starts_with(key, ?)', (begin,))))
     at = 0
     while True:
         rows = file.rows(
@@ -75,11 +101,19 @@ def _uniques_that_differ(file: TenantFile, noun: Noun, table: str) -> Iterator[s
             )
         )
         for _, id, text in rows:
-            for _, field, value in unique_keys(noun, _decode(text)):
-                if held.pop((field, value), None) != id:
-                    yield f"{noun.name}.{field} of {id} is not among the unique values"
+            for key in unique_keys(noun, _decode(text)):
+                if key[1] == field.name and held.pop(key_text(key), None) != id:
+                    yield _not_held(noun, field, id)
         if len(rows) < ROWS_MAX:
             break
         at = rows[-1][0]
-    for (field, _), id in held.items():
-        yield f"a unique value of {noun.name}.{field} is held for {id}, which does not have it"
+    for id in held.values():
+        yield _held_in_vain(noun, field, id)
+
+
+def _not_held(noun: Noun, field: Field, id: str) -> str:
+    return f"{noun.name}.{field.name} of {id} is not among the unique values"
+
+
+def _held_in_vain(noun: Noun, field: Field, id: str) -> str:
+    return f"a unique value of {noun.name}.{field.name} is held for {id}, which does not have it"
