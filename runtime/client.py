@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import socket
 import subprocess
@@ -113,7 +114,7 @@ class Connection:
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
         question = wire.question(call, self._tenant, arguments)
-        line = self._socket or self._connect()
+        line = self._kept() or self._connect()
         self._socket = None  # given back only after a whole answer
         try:
             line.sendall(question)
@@ -142,6 +143,24 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _kept(self) -> socket.socket | None:
+        """The connection of the last question, unless its owner has hung up since: it ends when nobody asks."""
+        line = self._socket
+        if line is None:
+            return None
+        try:
+            line.setblocking(False)
+            gone = not line.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            gone = False
+        except OSError:
+            gone = True
+        if gone:
+            line.close()
+            return None
+        line.setblocking(True)
+        return line
+
     def _connect(self) -> socket.socket:
         path = str(wire.socket_path(self._data))
         deadline = time.monotonic() + START_SECONDS_MAX
@@ -169,6 +188,20 @@ def is_owned(data: Path) -> bool:
     finally:
         line.close()
     return True
+
+
+def wait_until_free(data: Path) -> None:
+    """Return when the owner of a data folder, which was asked to end, has let go of its files."""
+    deadline = time.monotonic() + START_SECONDS_MAX
+    with (data / "verbena.lock").open() as lock:
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the owner of {data} is still at work", hint="try again in a moment") from error
+            time.sleep(0.02)
 
 
 def start_owner(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> subprocess.Popen[bytes]:

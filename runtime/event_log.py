@@ -141,8 +141,7 @@ def list_events(file: TenantFile, arguments: Mapping[str, Any]) -> list[dict[str
 def history(file: TenantFile, id: str) -> list[dict[str, Any]]:
     """What happened to an entity, from its first event on: who did what, and which values changed; the latest 1,000."""
     rows = file.events(Sql("entity = ?", (id,)), limit=EVENTS_LIMIT_MAX, newest_first=True)
-    kept = ("id", "seq", "at", "event", "verb", "version", "actor", "cause", "run", "via", "input", "changed")
-    return [{key: event[key] for key in kept if key in event} for row in reversed(rows) for event in (shown(row),)]
+    return [_in_brief(shown(row)) for row in reversed(rows)]
 
 
 def done_by(file: TenantFile, id: str, verb: str) -> list[dict[str, Any]]:
@@ -155,13 +154,15 @@ def done_by(file: TenantFile, id: str, verb: str) -> list[dict[str, Any]]:
 
 def set_by(file: TenantFile, id: str, key: str) -> dict[str, Any] | None:
     """The event that gave a key of an entity the value that it has, or that took its value away; None for one never set."""
-    for event in reversed(history(file, id)):
-        if key in event.get("changed", {}):
-            return event
-        if event["version"] == 1:
-            body = body_at(file, id, 1)
-            return event if body is not None and key in body else None
-    return None
+    changed = Sql("entity = ? AND json_exists(payload, ?)", (id, f'$.changed."{key}"'))
+    given = Sql("entity = ? AND version = 1 AND json_exists(payload, ?)", (id, f'$.after."{key}"'))
+    rows = file.events(changed, limit=1, newest_first=True) or file.events(given, limit=1)
+    return _in_brief(shown(rows[0])) if rows else None
+
+
+def _in_brief(event: Mapping[str, Any]) -> dict[str, Any]:
+    kept = ("id", "seq", "at", "event", "verb", "version", "actor", "cause", "run", "via", "input", "changed")
+    return {key: event[key] for key in kept if key in event}
 
 
 def difference(
@@ -212,12 +213,6 @@ def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
         for key in sorted({*was, *now})
         if not key.startswith("$") and was.get(key) != now.get(key)
     }
-
-
-def body_at(file: TenantFile, id: str, version: int) -> dict[str, Any] | None:
-    """The values of an entity as one of its events left them; None where there is no such version."""
-    rows = file.events(Sql("entity = ? AND version = ?", (id, version)), limit=1)
-    return _decode(rows[0].payload)["after"] if rows and rows[0].payload is not None else None
 
 
 def _text(name: str, value: Any) -> str:

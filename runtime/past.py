@@ -166,7 +166,7 @@ class Past:
         return self._file.rows(sql)
 
 
-def position(file: TenantFile, given: Any, *, now: datetime, head: int) -> int:
+def position(file: TenantFile, given: Any, *, now: datetime, head: int, what: str = "asOf") -> int:
     """The position of the log that `asOf` names: itself, an event's id, or what was committed at or before a time."""
     seq = event_seq(given)
     if seq is None and type(given) is int and given >= 0:
@@ -174,14 +174,14 @@ def position(file: TenantFile, given: Any, *, now: datetime, head: int) -> int:
     if seq is not None:
         if seq > head:
             raise InvalidArguments(
-                f"the log ends at {head}, asOf names {seq}", hint="take an earlier position, or a time"
+                f"the log ends at {head}, {what} names {seq}", hint="take an earlier position, or a time"
             )
         return seq
     span = moments.read(given, now=now) if isinstance(given, str) else None
     if span is None:
         raise InvalidArguments(
-            f"asOf is a time or a position of the log, not {given!r:.80}",
-            hint='asOf="2026-11-21T10:00:00Z", "7d ago" or 42',
+            f"{what} is a time or a position of the log, not {given!r:.80}",
+            hint='such as "2026-11-21T10:00:00Z", "7d ago" or 42',
         )
     # A day means its end: "as of the 21st" includes what happened on it.
     rows = file.rows(

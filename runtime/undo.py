@@ -4,13 +4,12 @@ from typing import Any
 
 from runtime import perform
 from runtime.entity import Entity
-from runtime.errors import Conflict, InvalidArguments, NotFound, VerbenaError
-from runtime.event_log import EVENTS_LIMIT_MAX
+from runtime.errors import Conflict, InvalidArguments, LimitExceeded, NotFound, VerbenaError
 from runtime.ids import event_seq
 from runtime.noun import Noun
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
-from runtime.unit import Unit
+from runtime.unit import EVENTS_MAX, Unit
 
 
 def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
@@ -52,6 +51,8 @@ def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
 
 def _back(unit: Unit, noun: Noun, found: Entity, version: int) -> Entity:
     """Lead one entity back to a version before; 0 is before it was created."""
+    if found.erased:
+        raise InvalidArguments("it was erased")
     before = unit.overlay.earlier(noun, found.id, version) if version else None
     if before is None or "$deletedAt" in before:
         return found if found.deleted else perform.delete(unit, noun, noun.verbs["delete"], found.id)
@@ -69,11 +70,11 @@ def _events(file: TenantFile, what: Any) -> list[EventRow]:
     if seq is None and not (isinstance(what, str) and what.startswith("run_")):
         raise InvalidArguments("undo takes a run or an event", hint='$.undo("run_…"); every do gives its run')
     condition = Sql("run = ?", (what,)) if seq is None else Sql("seq = ?", (seq,))
-    rows = file.events(condition, limit=EVENTS_LIMIT_MAX + 1)
+    rows = file.events(condition, limit=EVENTS_MAX + 1)
     if not rows:
         raise NotFound(f"the log has nothing of {what}", hint="a do that changed nothing needs no undo")
-    if len(rows) > EVENTS_LIMIT_MAX:
-        raise InvalidArguments(f"{what} made more than {EVENTS_LIMIT_MAX} events", hint="undo its events one by one")
+    if len(rows) > EVENTS_MAX:
+        raise LimitExceeded(f"{what} made more than {EVENTS_MAX:,} events", hint="undo its events one by one")
     return rows
 
 

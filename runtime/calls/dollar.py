@@ -85,8 +85,8 @@ class Dollar:
             case "erase":
                 if unit.caller.level < 3:
                     raise PermissionDenied("only an administrator's key may erase", hint="delete can be taken back")
-                held_by = [backup.file for backup in kept(self._tenant.data, self._tenant.name)]
-                return perform.erase(unit, noun, verb, arguments.needed_id(noun, verb, id), held_by)
+                id = arguments.needed_id(noun, verb, id)
+                return perform.erase(unit, noun, verb, id, self._backups_with(noun, id))
             case "restore":
                 return perform.restore(unit, noun, verb, arguments.needed_id(noun, verb, id))
             case "rollback":
@@ -98,6 +98,13 @@ class Dollar:
                 return self._upsert(noun, data)
             case _:
                 return perform.perform(unit, noun, verb, arguments.needed_id(noun, verb, id), data)
+
+    def _backups_with(self, noun: Noun, id: str) -> list[str]:
+        """The backups that were made when the entity was there; of a file that a restore put aside nobody knows when."""
+        found = self._unit.read(noun, id)
+        since = found.number if found is not None else 0
+        made = kept(self._tenant.data, self._tenant.name)
+        return [backup.file for backup in made if not backup.seq or backup.seq >= since]
 
     def batch(self, items: Any) -> list[dict[str, Any]]:
         """Carry out `[{action, type, id, data}, …]` in order, all in this unit; the entities as they were left."""
@@ -224,8 +231,12 @@ class Dollar:
                 hint='{"from": "7d ago", "to": "now"}',
             )
         tenant, head = self._tenant, self._tenant.writer.seq
-        first = position(tenant.file, given["from"], now=self._unit.now, head=head)
-        last = position(tenant.file, given.get("to", head), now=self._unit.now, head=head)
+        if given.get("type") is not None:
+            self._noun(given["type"])
+        first = position(tenant.file, given["from"], now=self._unit.now, head=head, what="from")
+        last = position(tenant.file, given.get("to", head), now=self._unit.now, head=head, what="to")
+        if first > last:
+            raise InvalidArguments(f"from ({first}) lies behind to ({last})", hint="the earlier moment comes first")
         return event_log.difference(tenant.file, first, last, type=given.get("type"), id=given.get("id"))
 
     def _page(self, noun: Noun, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -275,6 +286,7 @@ class Dollar:
             "events",
             "now",
             "nouns",
+            "diff",
             "undo",
             "define",
             "log",

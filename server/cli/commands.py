@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from runtime.client import is_owned
-from runtime.errors import InvalidArguments, LimitExceeded
+from runtime.client import is_owned, wait_until_free
+from runtime.errors import InvalidArguments, InvalidId, LimitExceeded
 from server.cli import install, log, print_out, transfer
 from server.cli.session import Data, Json, Tenant, connected, connection, refusals, settings
 from server.faults import EXIT_REFUSED
@@ -207,11 +207,18 @@ def erase(
 ) -> None:
     """Remove an entity's data from log, tables, index and file for good; names the backups that still hold it."""
     with refusals(as_json), connected(tenant, data) as client:
-        found = client.ask("fetch", {"id": id})
-        question = f"Erase {found['metadata']['type']} {found['title']!r} ({id})? It cannot be brought back."
-        if not yes and not typer.confirm(question):
-            raise InvalidArguments("nothing was erased")
-        erased = client.ask("$", {"path": [found["metadata"]["type"], "erase"], "args": [id], "kwargs": {}})
+        kinds = client.ask("nouns", {})
+        noun = next(
+            (each["name"] for each in kinds if id.startswith(f"{each['name'][0].lower()}{each['name'][1:]}_")), None
+        )
+        if noun is None:
+            raise InvalidId(f"{id[:80]!r} is no id", hint="ids look like contact_fX9bL5nRdK")
+        if not yes:
+            if as_json or not sys.stdin.isatty():
+                raise InvalidArguments(f"{id} would be gone for good", hint="--yes, to erase it without being asked")
+            if not typer.confirm(f"Erase the {noun} {id}? It cannot be brought back.", default=False):
+                sys.exit(EXIT_REFUSED)
+        erased = client.ask("$", {"path": [noun, "erase"], "args": [id], "kwargs": {}})
         if as_json:
             print_out.json(erased)
             return
@@ -237,6 +244,7 @@ def stop(data: Data = "", as_json: Json = False) -> None:
         if running:
             with connection(found) as client:
                 client.ask("end", {})
+            wait_until_free(found.data)
         if as_json:
             print_out.json({"stopped": running})
         else:

@@ -1,20 +1,40 @@
-"""What a caller meets is in the docs: tools, arguments, error codes, settings, commands."""
+"""What a caller meets is in the docs: tools, arguments, members of `$`, error codes, settings, commands and options."""
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
+from runtime.catalogue import shipped
 from runtime.errors import BY_CODE
+from runtime.noun import READ_VERBS
 from server.cli.commands import app
 from server.mcp import TOOLS
 from server.mcp.tool import Tool
 from server.settings import VARIABLES
 
-DOCS = Path(__file__).parents[2] / "docs"
-COMMANDS = sorted(
-    [command.name or command.callback.__name__ for command in app.registered_commands if command.callback]
-    + [group.name for group in app.registered_groups if group.name]
-)
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+# These go with every command that they fit, and are told of once.
+EVERYWHERE = {"--tenant", "--data", "--json"}
+MEMBERS = sorted(set(re.findall(r'case \["(\w+)"', (ROOT / "runtime" / "calls" / "dollar.py").read_text())))
+METHODS = sorted({*READ_VERBS, *(verb.name for verb in shipped().noun("Deal").verbs.values() if verb.built_in)})
+
+
+def _options(command: Any, *path: str) -> Iterator[tuple[str, set[str]]]:
+    """Every command below one, by its whole name, with its long options."""
+    below: dict[str, Any] = getattr(command, "commands", {})
+    for name, each in below.items():
+        yield from _options(each, *path, name)
+    if path and (not below or command.invoke_without_command):
+        named = {option for parameter in command.params for option in parameter.opts if option.startswith("--")}
+        yield " ".join(path), named - EVERYWHERE
+
+
+COMMANDS = dict(_options(typer.main.get_command(app)))
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +58,17 @@ def test_a_setting_is_documented(docs: str, variable: str) -> None:
     assert f"`{variable}`" in docs
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_is_documented(docs: str, command: str) -> None:
-    assert f"`verbena {command}" in docs or f"\nverbena {command}" in docs
+@pytest.mark.parametrize("member", MEMBERS)
+def test_a_member_of_dollar_is_documented(docs: str, member: str) -> None:
+    assert f"`$.{member}" in docs
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_method_of_a_noun_is_documented(docs: str, method: str) -> None:
+    assert f"`{method}(" in docs
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_a_command_and_its_options_are_documented_in_one_place(docs: str, command: str) -> None:
+    told = [line for line in docs.splitlines() if f"`verbena {command}" in line]
+    assert [line for line in told if all(option in line for option in COMMANDS[command])] != []

@@ -50,6 +50,17 @@ TOLD: Mapping[str, list[str]] = {
         "Ticket.closed",
         "The lift is stuck: Closed",
     ],
+    "05_plan_and_undo.py": [
+        "would change, and changed nothing:",
+        "→ Offer the discount, value 500 → 450",
+        "→ Offer the discount, value 1000 → 900",
+        "conflict: deal_",
+        "committed as planned: 1350 in all",
+        "it was 1000, set by this run: True",
+        "what changed since: nextStep, value",
+        "undone: 1000",
+        "asked again, done once: 1000",
+    ],
 }
 
 

@@ -1,9 +1,10 @@
 """The real door, twice: a client of the data folder, and MCP over stdio in lines of JSON that nothing checks first."""
 
+import fcntl
 import json
 import re
 import subprocess
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,8 @@ class Shell(Protocol):
     def command(self, *words: str) -> list[str]: ...
 
     def environment(self) -> dict[str, str]: ...
+
+    def __call__(self, *words: str, given: str = "") -> subprocess.CompletedProcess[str]: ...
 
 
 class Door:
@@ -96,3 +99,16 @@ def client(module_data: Path, request: pytest.FixtureRequest) -> Generator[Clien
     tenant = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower()).strip("-")
     with connect(module_data, tenant[-TENANT_CHARS_MAX:].strip("-")) as connected:
         yield connected
+
+
+@pytest.fixture
+def stop(verbena: Shell) -> Callable[[], None]:
+    """Ends the engine, and returns when it has let go of its files."""
+
+    def stopped() -> None:
+        assert verbena("stop").returncode == 0
+        # Whoever owns the folder holds this lock until its process is gone.
+        with (verbena.data / "verbena.lock").open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+
+    return stopped

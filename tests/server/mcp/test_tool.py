@@ -17,7 +17,7 @@ from server.mcp.tool import DEPTH_MAX, answered, refused
 def test_the_tools_take_what_the_contract_says() -> None:
     assert {tool.name: set(tool.arguments) for tool in TOOLS} == {
         "search": {"query", "type", "filter", "sort", "limit", "cursor", "fields", "include", "total", "asOf"},
-        "fetch": {"id", "type", "fields", "include", "asOf"},
+        "fetch": {"id", "type", "fields", "include", "asOf", "proof"},
         "do": {"code", "action", "type", "id", "data", "dryRun", "expect", "idempotencyKey"},
     }
 
