@@ -162,8 +162,13 @@ class Graph:
         for key in taken:
             held.add(key)
 
+    def forget_keys(self) -> None:
+        """Read the unique values again when they are asked for next: a noun was changed, and some have other names."""
+        with self._keys_lock:
+            self._keys = None
+
     def forget(self) -> None:
-        """Drop the cache, after a noun changed or a commit failed half known."""
+        """Drop the cache, after a commit failed half known."""
         with self._lock:
             self._commits += 1
             self._cache.clear()
@@ -201,11 +206,11 @@ class Graph:
             self._cache_bytes -= len(dropped[1]) + self._ENTRY_BYTES
 
     def _key_filter(self) -> KeyFilter:
-        if self._keys is None:
+        held = self._keys
+        if held is None:
             with self._keys_lock:
-                if self._keys is None:
-                    self._keys = KeyFilter(self._file.instance, self._file.catalog)
-        return self._keys
+                held = self._keys = self._keys or KeyFilter(self._file.instance, self._file.catalog)
+        return held
 
 
 class Overlay:

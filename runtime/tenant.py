@@ -258,6 +258,7 @@ class Tenant:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
                 self.history.outdated()
+                self.graph.forget_keys()
             if change.verb.name == "erase":
                 self.erasing = True
         index = self._texts

@@ -316,11 +316,12 @@ class Writer:
             )
             if change.entity.version == 1 and known is not None:
                 raise Conflict(f"{change.entity.id} was created already", hint="a plan is committed once")
-        for key, id in unit.overlay.keys.items():
-            owner = overlay.owner(key) if id is not None else None
-            # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.
-            if owner is not None and owner != id and owner not in unit.overlay.entities:
-                raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
+        for change in unit.changes:
+            for key in change.taken:  # also what it gave up again: as of this event, it has it
+                owner = overlay.owner(key)
+                # Whoever gave the value up in this very unit is no hindrance: it staged them in that order.
+                if owner not in (None, change.entity.id) and owner not in unit.overlay.entities:
+                    raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
         for lookup in unit.lookups:
             ids = holders(overlay, unit.began_with, lookup.noun, lookup.key, lookup.value, unit.now)
             if ids != ([] if lookup.id is None else [lookup.id]):

@@ -241,11 +241,20 @@ class TenantFile:
         for former, present in noun.renamed.items():
             if former in known and present in noun.fields and present not in known:
                 cursor.execute(schema.rename_column(self.catalog, noun, former, present))
+                self._rename_uniques(cursor, noun, former, present)
                 columns[columns.index(former)] = present
         for name in noun.fields.keys() - set(columns):
             cursor.execute(schema.add_column(self.catalog, noun, noun.fields[name]))
             columns.append(name)
         made[noun.key] = columns
+
+    def _rename_uniques(self, cursor: duckdb.DuckDBPyConnection, noun: Noun, former: str, present: str) -> None:
+        """The values of a unique key under its present name; inserted and deleted, since a key is never updated."""
+        unique, began = f'{self.catalog}."unique"', key_text((noun.name, former, ""))
+        begins = key_text((noun.name, present, ""))
+        renamed = f"SELECT ? || substr(key, {len(began) + 1}), id FROM {unique} WHERE starts_with(key, ?)"
+        cursor.execute(f"INSERT INTO {unique} {renamed}", [begins, began])
+        cursor.execute(f"DELETE FROM {unique} WHERE starts_with(key, ?)", [began])
 
     def _check_format(self) -> None:
         cursor = self.instance.cursor()

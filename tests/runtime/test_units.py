@@ -182,3 +182,13 @@ def test_keys_that_are_called_like_columns_of_the_log_disturb_nobody(door: Door)
         {"number": "y", "entity": 1},
     ]
     assert door("rebuild")["differences"] == []
+
+
+def test_a_unique_key_that_is_renamed_keeps_its_values(door: Door) -> None:
+    door.do('$.define(name="Boat", keys={"name": "string!", "code": "string##"})')
+    id = door.do('$.Boat.create(name="Argo", code="A1").id')
+    door.do('$.define(name="Boat", renamed={"code": "sign"}, keys={"name": "string!", "sign": "string##"})')
+    with pytest.raises(UniqueViolation):
+        door.do('$.Boat.create(name="Twin", sign="A1")')
+    door.do(f'$.Boat.update("{id}", sign="A2")\n$.Boat.create(name="Heir", sign="A1")')
+    assert door.do('$.Boat.upsert({"sign": "A2", "name": "Argo II"}, by="sign")["$id"]') == id
