@@ -371,6 +371,9 @@ def _as_tuple(row: EventRow) -> tuple[Any, ...]:
 
 
 def _refused(error: duckdb.Error) -> VerbenaError:
+    if isinstance(error, duckdb.ConstraintException):
+        # A fresh id that is in the store already: nobody looks for that, since it happens once in four hundred quadrillion.
+        return Conflict("an id was given that is taken", hint="nothing was changed; try again")
     return Unavailable(
         f"the store refused the commit: {str(error).splitlines()[0][:200]}", hint="nothing was changed; try again"
     )
