@@ -53,7 +53,7 @@ class EngineOptions:
     new_id: NewId = new_id
     step: Step = no_step
     limits: InstanceLimits = field(default_factory=InstanceLimits)
-    cache_bytes: int = 64 << 20  # entities kept in memory, by all open tenants together
+    cache_bytes: int = 112 << 20  # entities kept in memory, by all open tenants together
     workers: int = 2  # sandbox workers that are kept warm
 
 

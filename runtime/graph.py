@@ -175,11 +175,11 @@ class Graph:
             self._cache_bytes = 0
 
     def warm(self, noun: Noun, goes_on: Callable[[], bool]) -> None:
-        """Read the youngest entities of a noun into the half of the cache that is free, so that a first read need not."""
+        """Read the youngest entities of a noun into three quarters of the cache, so that a first read need not."""
         table = self._file.table(noun)
         before: int | None = None
         for _ in range(WARM_READS_MAX):
-            if table is None or not goes_on() or self._cache_bytes >= self.cache_bytes_max // 2:
+            if table is None or not goes_on() or self._cache_bytes >= self.cache_bytes_max * 3 // 4:
                 return
             commits = self._commits
             where = "" if before is None else f'WHERE "$number" < {before:d}'

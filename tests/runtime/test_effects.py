@@ -45,6 +45,9 @@ class Empty:
     def get_many(self, noun: Noun, ids: Iterable[str]) -> dict[str, Entity]:
         return {}
 
+    def earlier(self, noun: Noun, id: str, version: int) -> dict[str, Any] | None:
+        return None
+
     def owner(self, key: Key) -> str | None:
         return None
 
