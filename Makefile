@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup serve test lint bench lock clean
+.PHONY: setup serve test lint bench simulate lock clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -31,6 +31,10 @@ lint: setup
 
 bench: setup
 	$(BIN)/python -m tests.bench
+
+# Ten thousand random histories, about an hour on two cores; a seed that fails is printed with the command to run it again.
+simulate: setup
+	$(BIN)/python -m tests.simulation --histories 10000
 
 # After a change of the dependencies; needs uv. Hashes, and no address of any index.
 lock:

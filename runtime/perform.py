@@ -107,19 +107,28 @@ def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int) -> Entit
     return _stage(unit, noun, verb, before, after, {"version": version})
 
 
-def check_moved(unit: Unit, moved: Iterable[Entity]) -> None:
-    """What was left unchecked while several entities moved together must be right now that all of them have."""
-    unit.moving = frozenset()
-    for entity in moved:
+def check_moved(unit: Unit, moved: Iterable[tuple[Entity, Entity]]) -> None:
+    """What was left unchecked while several entities moved together, each from one state to another, must be right now."""
+    together, unit.moving = unit.moving, frozenset()
+    for before, entity in moved:
         noun = unit.vocabulary.noun(entity.noun)
         if entity.deleted:
             refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, entity.id)
             continue
-        _check_relations(unit, noun, {}, entity.body, all_of_them=True)
+        # As for every verb, only what it changed, and what leads to one that moved along.
+        was = {key: value for key, value in before.body.items() if not _leads_to(value, together)}
+        _check_relations(unit, noun, was, entity.body, all_of_them=before.deleted)
         for key in unique_keys(noun, entity.body):
             owner = unit.overlay.owner(key)
             if owner is not None and owner != entity.id:
                 raise taken(key, owner)
+
+
+def _leads_to(value: Any, ids: frozenset[str]) -> bool:
+    """Whether a value is, or has in its list, one of these ids."""
+    if isinstance(value, list):
+        return any(_leads_to(each, ids) for each in cast("list[Any]", value))
+    return isinstance(value, str) and value in ids
 
 
 def present(unit: Unit, noun: Noun, id: str | None) -> Entity:

@@ -20,7 +20,7 @@ def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
     """
     first, last = _span(_events(file, what), unit)
     in_the_way: list[dict[str, Any]] = []
-    undone: list[Entity] = []
+    undone: list[tuple[Entity, Entity]] = []  # as it is, and as it was
     unit.moving = frozenset(last)
     # The latest first: what was created last may point at what was created before it.
     for id in sorted(last, key=lambda each: -last[each].seq):
@@ -32,7 +32,7 @@ def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
             in_the_way.append({"id": id, "reason": f"it is at version {now}, and was left at {row.version}"})
             continue
         try:
-            undone.append(_back(unit, noun, found, first[id].version - 1))
+            undone.append((found, _back(unit, noun, found, first[id].version - 1)))
         except VerbenaError as error:
             in_the_way.append({"id": id, "reason": error.message})
     if not in_the_way:
@@ -46,7 +46,7 @@ def undo(unit: Unit, file: TenantFile, what: Any) -> list[Entity]:
             hint="undo what came later first, or put them right by hand",
             inTheWay=in_the_way,
         )
-    return undone
+    return [entity for _, entity in undone]
 
 
 def _back(unit: Unit, noun: Noun, found: Entity, version: int) -> Entity:
