@@ -60,7 +60,7 @@ def test_the_lock_pins_every_declared_dependency() -> None:
 
 def test_no_file_names_a_registry_or_a_machine() -> None:
     # Spelt in pieces, so that this file does not name them.
-    forbidden = ["pypi" + ".org", "pythonhosted" + ".org", "registry." + "npmjs", "/ro" + "ot/", "/wo" + "rk/"]
+    forbidden = ["pypi" + ".org", "python" + "hosted" + ".org", "registry." + "npmjs", "/ro" + "ot/", "/wo" + "rk/"]
     found = {
         f"{path.relative_to(ROOT)}: {word}"
         for path in _tracked()
