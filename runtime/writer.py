@@ -122,6 +122,11 @@ class Writer:
         """Run `body` on a fresh unit in the writer's own turn, where nothing can change under it, and commit it."""
         return self._submit(_Work(unit=None, make_unit=make_unit, body=body, keep=keep))
 
+    @property
+    def queued(self) -> int:
+        """How many units wait for their turn."""
+        return len(self._queue)
+
     def pause(self) -> threading.Lock:
         """The lock that is held while a batch is committed; whoever holds it stops the writer."""
         return self._turn
@@ -171,6 +176,13 @@ class Writer:
                     works = self._take()
                 self._crowded = len(works) > 1
                 self._commit_batch(works)
+        except BaseException as error:
+            for work in works:
+                if not work.done:
+                    work.rows, work.error, work.done = [], error, True
+            # Each is told of its own unit: whoever led may have been committed before another one failed.
+            if not works or not isinstance(error, Exception):
+                raise
         finally:
             with self._mutex:
                 if self._queue:
@@ -227,19 +239,14 @@ class Writer:
             if len(accepted) > 1:
                 for work, _ in accepted:
                     work.rows = []
+                for work, _ in accepted:
                     self._commit_batch([work])
-                self._commit_batch(rest)
-                return
-            for work, _ in accepted:
-                work.error = _refused(error)
-        except BaseException as error:
-            for work in works:
-                if not work.done:
-                    work.error, work.done = error, True
-            raise
-        finally:
-            for work, _ in accepted:
-                work.done = True
+            else:
+                for work, _ in accepted:
+                    work.error = _refused(error)
+        # Reached only where nothing else was raised: what is not done when the leader fails is told as failed.
+        for work, _ in accepted:
+            work.done = True
         if rest:
             self._commit_batch(rest)
 

@@ -202,8 +202,11 @@ class TenantFile:
         return self.wal_bytes() > min(max(WAL_BYTES_MAX, self.path.stat().st_size // 8), WAL_BYTES_MOST)
 
     def checkpoint(self) -> None:
-        """Fold the WAL into the file."""
-        self.instance.cursor().execute(f"CHECKPOINT {self.catalog}")
+        """Fold the WAL into the file. Raises Unavailable where another transaction is still at work on it."""
+        try:
+            self.instance.cursor().execute(f"CHECKPOINT {self.catalog}")
+        except duckdb.TransactionException as error:
+            raise Unavailable(f"{self.path.name} is busy", hint="try again in a moment") from error
 
     def close(self) -> None:
         """Detach the file; DuckDB checkpoints it."""

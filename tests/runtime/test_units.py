@@ -1,10 +1,16 @@
 """Units of work: all or nothing, serializable, and never starved."""
 
+import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import duckdb
 import pytest
 
+from runtime.check import differences
+from runtime.engine import Engine, EngineOptions
 from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed, VerbenaError
+from runtime.wire import Question, decode
 from tests.runtime.door import Door
 
 
@@ -192,3 +198,37 @@ def test_a_unique_key_that_is_renamed_keeps_its_values(door: Door) -> None:
         door.do('$.Boat.create(name="Twin", sign="A1")')
     door.do(f'$.Boat.update("{id}", sign="A2")\n$.Boat.create(name="Heir", sign="A1")')
     assert door.do('$.Boat.upsert({"sign": "A2", "name": "Argo II"}, by="sign")["$id"]') == id
+
+
+def test_what_a_failing_writer_did_not_commit_is_not_acknowledged(tmp_path: Path) -> None:
+    """A batch of three is refused, tried one by one, and the second of them fails for a reason of its own."""
+    fails: list[BaseException | None] = []
+
+    def step(name: str) -> None:
+        if name == "before commit" and fails and (error := fails.pop(0)) is not None:
+            raise error
+
+    engine = Engine(tmp_path, EngineOptions(step=step, workers=0))
+    tenant = engine.tenant("default")
+
+    def create(number: int) -> str:
+        data = {"name": f"N{number}"}
+        question = Question("do", "default", {"action": "create", "type": "Contact", "data": data})
+        return decode(engine.answer(question))["result"]["$id"]
+
+    create(0)
+    fails.extend([duckdb.IOException("the disk says no"), None, RuntimeError("something else")])
+    with ThreadPoolExecutor(3) as pool:
+        with tenant.writer.pause():
+            calls = [pool.submit(create, number) for number in (1, 2, 3)]
+            while tenant.writer.queued < 3:
+                threading.Event().wait(0.001)
+        ends = [call.exception(timeout=20) for call in calls]
+    acknowledged = [call.result() for call, error in zip(calls, ends, strict=True) if error is None]
+    contact = tenant.vocabulary.noun("Contact")
+    assert [type(error) for error in ends if error is not None] == [RuntimeError, RuntimeError]
+    assert [tenant.graph.get(contact, id) is not None for id in acknowledged] == [True]
+    create(4)
+    assert differences(tenant.file, [contact]) == []
+    assert tenant.writer.seq == 3
+    engine.close()
