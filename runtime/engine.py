@@ -25,12 +25,13 @@ from runtime.clock import Clock, system_clock
 from runtime.errors import Conflict, InvalidArguments, Unavailable, VerbenaError, did_you_mean
 from runtime.event_log import NewSalt, new_salt
 from runtime.ids import NewId, new_id
+from runtime.own_nouns import FOLDED
 from runtime.proofs.signing import Keyring
 from runtime.rewrite import differing, rebuilt, without_erased
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
-from runtime.tenant import SPECIAL, Tenant, TenantOptions
+from runtime.tenant import Tenant, TenantOptions
 from runtime.unit import Caller
 from runtime.writer import Step, no_step
 
@@ -155,11 +156,11 @@ class Engine:
         """
         tenant = self.tenant(name)
         path, events = tenant.file.path, tenant.writer.seq
-        nouns = [*SPECIAL, *(tenant.vocabulary.noun(each) for each in tenant.vocabulary.names)]
+        nouns = [*FOLDED, *(tenant.vocabulary.noun(each) for each in tenant.vocabulary.names)]
         with self._apart(name, "is being rebuilt"), self._new_file(path) as new:
             with (
                 closing(TenantFile(self._instance, path, name)) as file,
-                closing(rebuilt(self._instance, file, new, self._catalogue, list(SPECIAL))) as made,
+                closing(rebuilt(self._instance, file, new, self._catalogue, list(FOLDED))) as made,
             ):
                 found = differing(file, made, nouns)
                 made.checkpoint()

@@ -13,7 +13,7 @@ from runtime.clock import Clock
 from runtime.declaration import from_data
 from runtime.entity import Entity, title
 from runtime.errors import Conflict, LimitExceeded, NotFound
-from runtime.noun import Noun
+from runtime.own_nouns import NOUN
 from runtime.sql import Sql
 from runtime.store import Key, TenantFile
 from runtime.unit import Change, Lookup, Unit
@@ -129,25 +129,19 @@ def planned(unit: Unit, result: Any, output: str, *, call: str) -> Plan:
     )
 
 
-def staged_again(plan: Plan, unit: Unit, meta: Noun) -> None:
-    """Stage in a fresh unit exactly what a plan holds; `meta` is the noun of nouns.
-
-    Raises Conflict where the tenant's nouns are others by now.
-    """
+def staged_again(plan: Plan, unit: Unit) -> None:
+    """Stage in a fresh unit exactly what a plan holds. Raises Conflict where the tenant's nouns are others by now."""
     if fingerprint(unit.vocabulary) != plan.declarations:
         raise Conflict("a noun was changed since the plan was made", hint="run it with dryRun again")
     for each in plan.changes:
-        if each.noun == meta.name:
+        if each.noun == NOUN.name:
             unit.vocabulary = unit.vocabulary.with_noun(from_data(each.body["declaration"]))
-
-    def noun_of(name: str) -> Noun:
-        return meta if name == meta.name else unit.vocabulary.noun(name)
 
     unit.planned = True
     for name, id, version in plan.reads:
-        unit.reads[id] = (noun_of(name), version)
+        unit.reads[id] = (unit.vocabulary.noun(name), version)
     for each in plan.changes:
-        noun = noun_of(each.noun)
+        noun = unit.vocabulary.noun(each.noun)
         unit.stage(
             Change(
                 noun=noun,
@@ -159,15 +153,15 @@ def staged_again(plan: Plan, unit: Unit, meta: Noun) -> None:
                 freed=_keys(each.freed),
             )
         )
-    unit.deletions.extend((noun_of(name), id) for name, id in plan.deletions)
-    unit.lookups.extend(Lookup(noun_of(name), key, value, id) for name, key, value, id in plan.lookups)
+    unit.deletions.extend((unit.vocabulary.noun(name), id) for name, id in plan.deletions)
+    unit.lookups.extend(Lookup(unit.vocabulary.noun(name), key, value, id) for name, key, value, id in plan.lookups)
 
 
-def shown(plan: Plan, hash: str, noun_of: Mapping[str, Noun]) -> dict[str, Any]:
+def shown(plan: Plan, hash: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """A plan as a caller gets it: its writes, what they rest on, and the same in words."""
     writes: list[dict[str, Any]] = []
     for each in plan.changes[:WRITES_SHOWN_MAX]:
-        noun = noun_of[each.noun]
+        noun = vocabulary.noun(each.noun)
         write: dict[str, Any] = {
             "event": f"{noun.name}.{noun.verbs[each.verb].past}",
             "entity": each.id,
@@ -177,18 +171,18 @@ def shown(plan: Plan, hash: str, noun_of: Mapping[str, Noun]) -> dict[str, Any]:
         if each.input:
             write["input"] = each.input
         writes.append(write)
-    shape: dict[str, Any] = {"hash": hash, "writes": writes, "diff": difference(plan, noun_of)}
+    shape: dict[str, Any] = {"hash": hash, "writes": writes, "diff": difference(plan, vocabulary)}
     if len(plan.changes) > WRITES_SHOWN_MAX:
         shape["writesTotal"] = len(plan.changes)
     shape["restsOn"] = {id: version for _, id, version in plan.reads}
     return shape
 
 
-def difference(plan: Plan, noun_of: Mapping[str, Noun]) -> str:
+def difference(plan: Plan, vocabulary: Vocabulary) -> str:
     """The plan as lines that people can read: `~ Deal "Big" (deal_…) won: stage Proposal → Won`."""
     lines: list[str] = []
     for each in plan.changes[:WRITES_SHOWN_MAX]:
-        noun = noun_of[each.noun]
+        noun = vocabulary.noun(each.noun)
         past = noun.verbs[each.verb].past
         sign = "+" if each.version == 1 else "-" if "$deletedAt" in each.body else "~"
         head = f'{sign} {noun.name} "{title(noun, each.body)[:60]}" ({each.id}) {past}'

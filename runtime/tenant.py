@@ -14,7 +14,7 @@ import structlog
 from runtime import entity as entities
 from runtime.clock import Clock, system_clock
 from runtime.cursor import unseal
-from runtime.declaration import declare, from_data
+from runtime.declaration import from_data
 from runtime.entity import Entity
 from runtime.errors import Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt
@@ -22,12 +22,12 @@ from runtime.graph import Graph, View
 from runtime.idempotency import Answers
 from runtime.ids import NewId, new_id
 from runtime.noun import Noun
+from runtime.own_nouns import NOUN, OWN_NOUNS
 from runtime.past import History, Past, position
 from runtime.plans import PlanShelf
 from runtime.proofs import rotation_event
 from runtime.proofs.heads import Heads
 from runtime.proofs.prover import Prover
-from runtime.proofs.rotation_event import KEYS
 from runtime.proofs.signing import Keyring
 from runtime.proofs.tree import Tree
 from runtime.reservations import Reservations
@@ -46,15 +46,6 @@ TRIES_MAX = 8
 IDLE_BEFORE_CHECKPOINT = timedelta(seconds=2)
 CATCH_UP_ROWS = 2_000
 CATCH_UP_SECONDS_MAX = 10.0
-
-# The noun of nouns: what a tenant defines is an entity, with versions, events and a history like every other.
-NOUN = declare(
-    "Noun",
-    {"name": "string!", "declaration": "json!", "define": "Defined", "create": None, "update": None, "delete": None},
-)
-
-# The nouns that stand in every log and that no tenant can define.
-SPECIAL = (NOUN, KEYS)
 
 log = structlog.get_logger()
 
@@ -267,7 +258,7 @@ class Tenant:
                 [
                     self._indexed(change.noun, change.entity, row.seq)
                     for change, row in logged
-                    if change.noun is not NOUN and change.noun is not KEYS
+                    if change.noun.name not in OWN_NOUNS
                 ]
             )
 

@@ -7,6 +7,7 @@ from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, LimitExceeded, NotFound, VerbenaError
 from runtime.ids import event_seq
 from runtime.noun import Noun
+from runtime.own_nouns import HANDLER, RUN
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import EVENTS_MAX, Unit
@@ -54,6 +55,10 @@ def _back(unit: Unit, noun: Noun, found: Entity, version: int) -> Entity:
     if found.erased:
         raise InvalidArguments("it was erased")
     before = unit.overlay.earlier(noun, found.id, version) if version else None
+    if noun is HANDLER:
+        gone = before is None
+        kept = {"status": "Removed"} if before is None else {key: before.get(key) for key in noun.fields}
+        return unit.stage_own(HANDLER, "remove" if gone else "store", found.id, kept)
     if before is None or "$deletedAt" in before:
         return found if found.deleted else perform.delete(unit, noun, noun.verbs["delete"], found.id)
     if found.deleted:
@@ -80,7 +85,8 @@ def _events(file: TenantFile, what: Any) -> list[EventRow]:
 
 def _span(rows: list[EventRow], unit: Unit) -> tuple[dict[str, EventRow], dict[str, EventRow]]:
     """The first and the last event of each entity."""
-    strange = next((row for row in rows if row.type not in unit.vocabulary.names), None)
+    rows = [row for row in rows if row.type != RUN.name]
+    strange = next((row for row in rows if row.type not in (*unit.vocabulary.names, HANDLER.name)), None)
     if strange is not None:
         raise Conflict(
             f"{strange.event} of {strange.entity} cannot be undone",

@@ -5,16 +5,20 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from runtime.entity import Entity
+from runtime.entity import Body, Entity
 from runtime.errors import LimitExceeded
 from runtime.graph import Overlay, View
 from runtime.ids import NewId, new_id
 from runtime.noun import Noun, Verb
 from runtime.store import Key
+from runtime.values import format_datetime
 from runtime.vocabulary import Vocabulary
 
 # One unit stages at most this many events: it is held in memory until its commit.
 EVENTS_MAX = 20_000
+
+
+_NOTHING: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +117,21 @@ class Unit:
                 self.overlay.keys[key] = None
         for key in change.taken:
             self.overlay.keys[key] = change.entity.id
+
+    def stage_own(
+        self, noun: Noun, verb: str, id: str, values: Mapping[str, Any], *, input: Mapping[str, Any] = _NOTHING
+    ) -> Entity:
+        """Stage an event of one of the runtime's own nouns: its entity with these values over what it held."""
+        before = self.read(noun, id)
+        was: Body = {} if before is None else dict(before.body)
+        now = format_datetime(self.now)
+        body = {key: value for key, value in {**was, **values}.items() if value is not None}
+        body |= {"$id": id, "$type": noun.name, "$version": before.version + 1 if before else 1, "$updatedAt": now}
+        if before is None:
+            body |= {"$createdAt": now, "$createdBy": self.caller.actor}
+        entity = Entity(noun.name, id, body["$version"], before.number if before else 0, body)
+        self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}))
+        return entity
 
     def mark(self) -> "Mark":
         """A point to fall back to."""

@@ -11,6 +11,7 @@ from runtime.conjugation import spellings
 from runtime.declaration import from_data
 from runtime.errors import InvalidType, LimitExceeded, ValidationFailed, did_you_mean
 from runtime.noun import READ_VERBS, Field, Inverse, Noun, Verb
+from runtime.own_nouns import OWN_NOUNS
 
 Form = Literal["verb", "gerund", "past", "by"]
 
@@ -21,12 +22,14 @@ NOUNS_MAX = 500  # of one tenant
 RESERVED = frozenset(
     {
         # the specials of fetch, and the prefix of event ids
-        *("Schema", "Status", "Measure", "LogEvent", "Handler", "Run", "Evt"),
+        *("Schema", "Status", "Measure", "LogEvent", "Evt"),
+        # the runtime's own nouns, and what may become one
+        *(*OWN_NOUNS, "Effect"),
         # the members of $
         *("search", "fetch", "do", "events", "on", "before", "after", "every", "at", "status", "nouns", "define"),
-        *("handlers", "runs", "integrations", "now", "log", "progress", "undo", "batch", "noun", "tenant"),
+        *("handlers", "runs", "integrations", "now", "log", "progress", "undo", "batch", "tenant", "http"),
         # what the store keeps beside the nouns
-        *("keys", "unique", "outbox", "journal", "checkpoints", "leaves", "migrations", "meta"),
+        *("unique", "outbox", "journal", "checkpoints", "leaves", "migrations", "meta"),
         # the shipped connectors
         *("AWS", "Dropbox", "ExactOnline", "GitHub", "Gmail", "Google", "GoogleCalendar", "GoogleDrive"),
         *("GoogleSheets", "HubSpot", "Jira", "Linear", "MicrosoftTeams", "Notion", "PayPal", "Pipedrive", "Postmark"),
@@ -67,8 +70,8 @@ class Vocabulary:
         return name in self._nouns
 
     def noun(self, name: str) -> Noun:
-        """The noun of exactly that name. Raises InvalidType with the nearest one."""
-        found = self._nouns.get(name)
+        """The noun of exactly that name, also of the runtime's own. Raises InvalidType with the nearest one."""
+        found = self._nouns.get(name) or OWN_NOUNS.get(name)
         if found is None:
             raise InvalidType(f"no noun {str(name)[:80]!r}", hint=did_you_mean(str(name), self._nouns))
         return found

@@ -15,7 +15,7 @@ from runtime.idempotency import kept_row
 from runtime.ids import event_id
 from runtime.sandbox.pool import Limits, Outcome, Pool
 from runtime.store import EventRow
-from runtime.tenant import NOUN, TRIES_MAX, Tenant
+from runtime.tenant import TRIES_MAX, Tenant
 from runtime.unit import Caller, Unit
 
 ARGUMENTS = ("code", "action", "type", "id", "data", "dryRun", "expect", "idempotencyKey")
@@ -199,9 +199,8 @@ def _plan(tenant: Tenant, pool: Pool, caller: Caller, asked: _Asked, run: str) -
     plan = plans.planned(unit, result, output, call=asked.call)
     with tenant.writer.pause():
         hash = tenant.plans.keep(plan)
-    nouns = {name: unit.vocabulary.noun(name) for name in unit.vocabulary.names} | {NOUN.name: NOUN}
     shape = _answer(result, output, (), run)
-    return {**shape, "plan": plans.shown(plan, hash, nouns)}
+    return {**shape, "plan": plans.shown(plan, hash, unit.vocabulary)}
 
 
 def _commit_plan(tenant: Tenant, caller: Caller, asked: _Asked, kept: Kept | None) -> dict[str, Any]:
@@ -210,7 +209,7 @@ def _commit_plan(tenant: Tenant, caller: Caller, asked: _Asked, kept: Kept | Non
     if (asked.code is not None or asked.action is not None) and plan.call != asked.call:
         raise Conflict("that plan is of another call", hint="give the same code or action as for dryRun, or none")
     unit = tenant.unit(caller, run=plan.run)
-    plans.staged_again(plan, unit, NOUN)
+    plans.staged_again(plan, unit)
 
     def keep(value: Any, rows: Sequence[EventRow]) -> tuple[Any, ...]:
         assert kept is not None

@@ -20,11 +20,12 @@ from runtime.errors import (
     did_you_mean,
 )
 from runtime.noun import READ_VERBS, Noun, Verb
+from runtime.own_nouns import NOUN
 from runtime.past import position
-from runtime.tenant import NOUN, Tenant
+from runtime.tenant import Tenant
 from runtime.transfer.backups import kept
 from runtime.undo import undo
-from runtime.unit import Change, Unit
+from runtime.unit import Unit
 
 BATCH_MAX = 1_000
 
@@ -150,7 +151,7 @@ class Dollar:
 
     def shown(self, entity: Entity, fields: Sequence[str] | None = None) -> dict[str, Any]:
         """An entity as a caller gets it, links to deleted entities read as empty."""
-        noun = self._unit.vocabulary.noun(entity.noun) if entity.noun != NOUN.name else NOUN
+        noun = self._unit.vocabulary.noun(entity.noun)
         (body,) = find.without_dead_links(self._unit.overlay, self._unit.vocabulary, noun, [entity.body])
         return entities.shown(noun, body, self._tenant.context, fields)
 
@@ -314,18 +315,9 @@ class Dollar:
             raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
         noun = from_data(data)
         vocabulary = unit.vocabulary.with_noun(noun)
-        id = f"{NOUN.key}_{noun.name}"
-        before = unit.read(NOUN, id)
-        now = values.format_datetime(unit.now)
-        body = {} if before is None else dict(before.body)
         # With what it was renamed by before, which whoever declares it again need not repeat.
         declaration = dict(vocabulary.noun(noun.name).declaration)
-        version = before.version + 1 if before else 1
-        body |= {"name": noun.name, "declaration": declaration, "$id": id, "$type": NOUN.name, "$version": version}
-        body |= {"$updatedAt": now}
-        if before is None:
-            body |= {"$createdAt": now, "$createdBy": unit.caller.actor}
-        entity = Entity(NOUN.name, id, version, before.number if before else 0, body)
-        unit.stage(Change(noun=NOUN, verb=NOUN.verbs["define"], entity=entity, input={}, changed={}))
+        id = f"{NOUN.key}_{noun.name}"
+        unit.stage_own(NOUN, "define", id, {"name": noun.name, "declaration": declaration})
         unit.vocabulary = vocabulary
         return schema.json_schema(noun, vocabulary)

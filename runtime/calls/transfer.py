@@ -28,9 +28,10 @@ from runtime.find import without_dead_links
 from runtime.graph import Source
 from runtime.ids import ALPHABET, SUFFIX_CHARS, NewId, prefix_of
 from runtime.noun import Field, Noun, Verb
+from runtime.own_nouns import NOUN
 from runtime.perform import perform
 from runtime.sql import Sql, quoted
-from runtime.tenant import NOUN, Tenant
+from runtime.tenant import Tenant
 from runtime.unit import Caller, Change, Unit
 
 ROWS_MAX = 1_000

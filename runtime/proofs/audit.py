@@ -14,11 +14,11 @@ from runtime import check, values
 from runtime.errors import InvalidArguments, Unavailable
 from runtime.leaf import Envelope, leaf_of, stored_payload_hash
 from runtime.noun import Noun
+from runtime.own_nouns import KEYS
 from runtime.proofs import merkle
 from runtime.proofs.merkle import HASH_BYTES, TILE_LEAVES, BadProof
 from runtime.proofs.note import Checkpoint, Note, decoded
 from runtime.proofs.prover import Prover
-from runtime.proofs.rotation_event import KEYS
 from runtime.sql import Sql
 from runtime.store import TenantFile
 

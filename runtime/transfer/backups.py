@@ -22,6 +22,7 @@ from runtime.clock import system_clock
 from runtime.declaration import from_data
 from runtime.errors import InvalidArguments, NotFound, Unavailable, ValidationFailed
 from runtime.noun import Noun
+from runtime.own_nouns import NOUN
 from runtime.proofs.audit import Audit
 from runtime.proofs.heads import Heads
 from runtime.proofs.prover import Prover
@@ -30,7 +31,6 @@ from runtime.proofs.tree import Tree
 from runtime.sql import Sql
 from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
-from runtime.tenant import NOUN
 from runtime.transfer.rows import content_hash
 from runtime.values import format_datetime
 

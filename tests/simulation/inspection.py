@@ -10,9 +10,10 @@ import rfc8785
 
 from runtime import check
 from runtime.filters import matches, parse_filter
+from runtime.own_nouns import NOUN
 from runtime.sql import Sql
 from runtime.store import EventRow
-from runtime.tenant import NOUN, Tenant
+from runtime.tenant import Tenant
 from tests.simulation.model import Body, Event, Model, stamp
 from tests.simulation.shapes import Key
 
