@@ -1,4 +1,4 @@
-"""The worker: one job, one answer, and the end of the process."""
+"""The worker: jobs of one tenant, one after another, an answer each, and the end of the process."""
 
 import datetime
 import json
@@ -24,13 +24,15 @@ from runtime.sandbox.texts import text_of
 
 
 def serve(channel: Channel, base_bytes: int) -> NoReturn:
-    """Raises the walls, says so, runs the one job that comes, and ends the process. It never returns.
+    """Raises the walls, says so, runs the jobs that come, and ends the process. It never returns.
 
-    `base_bytes` is what the process had mapped before; the job's memory comes on top.
+    `base_bytes` is what the process had mapped before; the jobs' memory comes on top. Nothing is carried from one job to
+    the next but what the process itself holds, and all of them are of one tenant: the parent sees to that.
     """
     try:
         channel.send(json.dumps({"t": "ready", "walls": walls.raise_walls()}).encode())
-        Run(channel.receive(), channel, base_bytes).perform()
+        while True:
+            Run(channel.receive(), channel, base_bytes).perform()
     except Closed:
         pass  # the pool has gone, or wants nothing any more
     finally:

@@ -32,3 +32,4 @@ class Outcome:
     error: dict[str, Any] | None = None
     calls: int = 0
     seconds: float = 0.0  # of the whole run, without its wait for a worker
+    started: bool = True  # False: no worker took it, and another try may find one

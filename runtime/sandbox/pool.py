@@ -1,11 +1,12 @@
 """The pool: runs a tenant's code in a worker of its own, answers its `$` calls, and says how it ended."""
 
+import contextlib
 import secrets
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import structlog
@@ -23,6 +24,7 @@ KILL_GRACE_SECONDS = 0.25  # after the soft deadline, which names the line, the 
 CALLS_REFUSED_MAX = 16  # calls past the limit are refused this often; then the code does not listen, and ends
 INTERNAL_CALLS_MAX = 256  # questions of the worker itself (`$describe`: one a noun), which are not counted as calls
 _PARTS = frozenset({"code", "message", "hint", "details", "self"})  # no detail may pass for a part of the error itself
+_ENDS_THE_WORKER = frozenset({"timeout", "memory_exceeded"})  # it has gone by itself, or has no memory left to go on
 _SIGSEGV, _SIGKILL, _SIGXCPU = 11, 9, 24
 
 _log = structlog.get_logger(__name__)
@@ -31,7 +33,7 @@ _log = structlog.get_logger(__name__)
 class Pool:
     """`size` warm workers wait; at most `workers_max` run at once, however many threads call.
 
-    A worker runs one job and ends. `spawn` starts each as a new process, as platforms without a zygote must.
+    A worker runs the jobs of one session and ends. `spawn` starts each as a new process, as platforms without a zygote must.
     """
 
     def __init__(self, size: int = 2, workers_max: int = 8, spawn: bool = False) -> None:
@@ -66,39 +68,13 @@ class Pool:
         `now` is what `$.now()` says, an ISO text; `seed` fixes chance. `nested` is for code that runs while another
         run's call is answered: it does not queue, as that run holds a place already; the caller bounds the depth.
         """
-        refused = _refused(code)
-        if refused is not None:
-            return Outcome(error=refused)
-        job = msgspec.json.encode(
-            {
-                "code": code,
-                "filename": filename,
-                "deadline_ms": int(limits.seconds * 1000),
-                "memory_bytes": limits.memory_bytes,
-                "now": now,
-                "seed": seed if seed is not None else secrets.randbits(64),
-                "names": names or {},
-            }
-        )
-        if len(job) > FRAME_BYTES_MAX:
-            return Outcome(
-                error=_error("limit_exceeded", f"the job is {_megabytes(job)} MB, the limit is 4 MB", "hand in less")
-            )
-        try:
-            if nested:
-                return self._run(job, answer, limits)
-            with self._turns.turn(tenant, limits.wait_seconds):
-                return self._run(job, answer, limits)
-        except QueueFull:
-            return Outcome(
-                error=_error("limit_exceeded", "too many runs of this tenant are waiting", "try again in a moment")
-            )
-        except WaitedTooLong:
-            message = f"no worker became free in {limits.wait_seconds:g} s"
-            return Outcome(error=_error("timeout", message, "try again in a moment"))
-        except NoWorker as error:
-            _log.error("no worker", reason=str(error))
-            return Outcome(error=_error("unavailable", "the sandbox cannot run code now", "try again in a moment"))
+        with self.session(limits, tenant=tenant, nested=nested) as session:
+            return session.run(code, answer, now=now, names=names, filename=filename, seed=seed)
+
+    def session(self, limits: Limits, *, tenant: str = "default", nested: bool = False) -> "Session":
+        """Runs one after another in the same worker, for code of one tenant that belongs together; `with` closes it."""
+        turn = contextlib.nullcontext() if nested else self._turns.turn(tenant, limits.wait_seconds)
+        return Session(self, limits, turn)
 
     @property
     def walls(self) -> tuple[str, ...]:
@@ -114,27 +90,8 @@ class Pool:
         while self._warm:
             self._warm.popleft().end()
 
-    def _run(self, job: bytes, answer: Answer, limits: Limits, *, again: bool = True) -> Outcome:
-        worker = self._take()
-        conversation = _Conversation(worker, answer, limits)
-        try:
-            return conversation.hold(job)
-        except DeadlinePassed:
-            return conversation.outcome(error=_too_slow(limits))
-        except WorkerDied:
-            end = self._nursery.end_of(worker)
-            if again and conversation.is_silent and end in (None, -_SIGKILL):
-                # Killed before it asked for anything, most likely with its zygote: a second try repeats nothing.
-                return self._run(job, answer, limits, again=False)
-            return conversation.outcome(error=_died(end))
-        except ProtocolBroken as broken:
-            _log.warning("worker broke the protocol", reason=str(broken))
-            return conversation.outcome(error=_died(None))
-        finally:
-            worker.end()
-            self._wanted.set()  # the next worker is made when this run has been answered
-
-    def _take(self) -> Worker:
+    def take(self) -> Worker:
+        """A worker that waits for its first job. Raises NoWorker."""
         while True:
             try:
                 worker = self._warm.popleft()
@@ -146,6 +103,15 @@ class Pool:
                     continue
             self._walls = worker.walls
             return worker
+
+    def put_away(self, worker: Worker) -> None:
+        """End a worker that was taken; the next one is made when this has been answered."""
+        worker.end()
+        self._wanted.set()
+
+    def end_of(self, worker: Worker) -> int | None:
+        """How a worker died, see `Nursery.end_of`."""
+        return self._nursery.end_of(worker)
 
     def _keep_warm(self) -> None:
         while not self._closed:
@@ -159,6 +125,131 @@ class Pool:
                     _log.warning("no warm worker", reason=str(error))
 
 
+class Session:
+    """A worker for the runs of one unit, taken when the first of them comes and ended with the session.
+
+    A worker that died, or had to be killed, is replaced for the next run.
+    """
+
+    def __init__(self, pool: Pool, limits: Limits, turn: contextlib.AbstractContextManager[None]) -> None:
+        self._pool = pool
+        self._limits = limits
+        self._turn = turn
+        self._has_turn = False
+        self._worker: Worker | None = None
+        self._lock = threading.Lock()  # of the worker, between who runs and who cuts off
+        self._cut_off = False
+
+    def run(
+        self,
+        code: str,
+        answer: Answer,
+        *,
+        now: str,
+        names: Mapping[str, Any] | None = None,
+        filename: str = "<do>",
+        seed: int | None = None,
+    ) -> Outcome:
+        """As `Pool.run`."""
+        refused = _refused(code)
+        if refused is not None:
+            return Outcome(error=refused)
+        job = msgspec.json.encode(
+            {
+                "code": code,
+                "filename": filename,
+                "deadline_ms": int(self._limits.seconds * 1000),
+                "memory_bytes": self._limits.memory_bytes,
+                "now": now,
+                "seed": seed if seed is not None else secrets.randbits(64),
+                "names": names or {},
+            }
+        )
+        if len(job) > FRAME_BYTES_MAX:
+            return Outcome(
+                error=_error("limit_exceeded", f"the job is {_megabytes(job)} MB, the limit is 4 MB", "hand in less")
+            )
+        try:
+            if not self._has_turn:
+                self._turn.__enter__()
+                self._has_turn = True
+            return self._run(job, answer)
+        except QueueFull:
+            message = "too many runs of this tenant are waiting"
+            return Outcome(error=_error("limit_exceeded", message, "try again in a moment"), started=False)
+        except WaitedTooLong:
+            message = f"no worker became free in {self._limits.wait_seconds:g} s"
+            return Outcome(error=_error("timeout", message, "try again in a moment"), started=False)
+        except NoWorker as error:
+            _log.error("no worker", reason=str(error))
+            shape = _error("unavailable", "the sandbox cannot run code now", "try again in a moment")
+            return Outcome(error=shape, started=False)
+
+    def cut_off(self) -> None:
+        """End the run that is under way, from another thread; it and every later one end as `unavailable`."""
+        with self._lock:
+            self._cut_off = True
+            if self._worker is not None:
+                self._worker.kill()
+
+    def close(self) -> None:
+        """End the worker and give the turn back."""
+        self._put_away()
+        if self._has_turn:
+            self._has_turn = False
+            self._turn.__exit__(None, None, None)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _run(self, job: bytes, answer: Answer, *, again: bool = True) -> Outcome:
+        worker = self._taken()
+        if worker is None:
+            return Outcome(error=_CUT_OFF, started=False)
+        conversation = _Conversation(worker, answer, self._limits)
+        try:
+            outcome = conversation.hold(job)
+            if not conversation.is_over or (outcome.error or {}).get("code") in _ENDS_THE_WORKER:
+                self._put_away()
+            return outcome
+        except DeadlinePassed:
+            self._put_away()
+            return conversation.outcome(error=_too_slow(self._limits))
+        except WorkerDied:
+            if self._cut_off:
+                return conversation.outcome(error=_CUT_OFF)
+            end = self._pool.end_of(worker)
+            self._put_away()
+            if again and conversation.is_silent and end in (None, -_SIGKILL):
+                # Killed before it asked for anything, most likely with its zygote: a second try repeats nothing.
+                return self._run(job, answer, again=False)
+            return conversation.outcome(error=_died(end))
+        except ProtocolBroken as broken:
+            _log.warning("worker broke the protocol", reason=str(broken))
+            self._put_away()
+            return conversation.outcome(error=_died(None))
+        except BaseException:
+            self._put_away()  # given up in the middle of its talk: nobody can go on from there
+            raise
+
+    def _taken(self) -> Worker | None:
+        with self._lock:
+            if self._cut_off:
+                return None
+            if self._worker is None:
+                self._worker = self._pool.take()
+            return self._worker
+
+    def _put_away(self) -> None:
+        with self._lock:
+            worker, self._worker = self._worker, None
+        if worker is not None:
+            self._pool.put_away(worker)
+
+
 class _Conversation:
     """One job and the talk that follows: counts, budgets, answers."""
 
@@ -170,6 +261,7 @@ class _Conversation:
         self._calls = 0
         self._refused = 0
         self._internal = 0
+        self.is_over = False  # the worker has said how it ended, and waits for another job
 
     def hold(self, job: bytes) -> Outcome:
         """Sends the job and talks until the worker is done. Raises as `Worker.receive`."""
@@ -185,6 +277,7 @@ class _Conversation:
             frame = self._worker.receive(until)
             seconds_left -= time.monotonic() - began
             if isinstance(frame, Done):
+                self.is_over = True
                 return self.outcome(result=frame.ok, output=frame.out, error=_told(frame.error))
             if not isinstance(frame, Call):
                 raise ProtocolBroken("the worker was ready twice")
@@ -249,6 +342,9 @@ def _told(fault: Fault | None) -> dict[str, Any] | None:
     code = fault.code if fault.code in BY_CODE else "execution_error"
     details = {name: value for name, value in fault.details.items() if name not in _PARTS}
     return _error(code, fault.message, fault.hint, details)
+
+
+_CUT_OFF = {"code": "unavailable", "message": "the run was cut off", "hint": "nothing was changed; it can be run again"}
 
 
 def _too_slow(limits: Limits) -> dict[str, Any]:

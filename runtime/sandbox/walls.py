@@ -52,8 +52,10 @@ def free_reserve() -> None:
 def bound_processor(seconds: float) -> None:
     """A last stop, for code that neither the timer nor the pool could end."""
     if resource is not None:
-        whole = math.ceil(seconds) + CPU_SECONDS_SPARE
-        resource.setrlimit(resource.RLIMIT_CPU, (whole, whole + 1))
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        whole = math.ceil(used.ru_utime + used.ru_stime + seconds) + CPU_SECONDS_SPARE
+        _, hard = resource.getrlimit(resource.RLIMIT_CPU)  # left as it is: the next job gets seconds of its own
+        resource.setrlimit(resource.RLIMIT_CPU, (whole, hard))
 
 
 def mapped_bytes() -> int:

@@ -64,7 +64,7 @@ class DeadlinePassed(Exception):
 
 
 class Worker:
-    """A process that waits for one job. Used by one thread at a time, and ended by `end`."""
+    """A process that waits for jobs. Used by one thread at a time, and ended by `end`."""
 
     def __init__(self, *, connection: socket.socket, pid: int, handle: int | None) -> None:
         self.pid = pid
@@ -118,6 +118,15 @@ class Worker:
             return _decoder.decode(payload)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             raise ProtocolBroken("the frame cannot be read") from error
+
+    def kill(self) -> None:
+        """Kills the process; whoever talks to it hears that it died. For any thread, as long as nobody has ended it."""
+        if self._handle is not None:
+            with contextlib.suppress(OSError):
+                signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+        else:
+            with contextlib.suppress(OSError):
+                self._connection.shutdown(socket.SHUT_RDWR)
 
     def end(self) -> None:
         """Kills the process and lets everything of it go. Safe to call twice."""
