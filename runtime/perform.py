@@ -33,11 +33,12 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
     """
     before = None if verb.name == "create" else present(unit, noun, id)
     given, inputs = _accepted(noun, verb, given, before)
-    after: Body = {} if before is None else dict(before.body)
+    was = None if before is None else _completed(unit, noun, before.body)
+    after: Body = {} if was is None else dict(was)
     _merge(after, given)
-    if before is None:
+    if was is None:
         _fill_defaults(unit, noun, after)
-    states.enter(noun, verb, before.body if before else None, after, by_import=unit.via is not None)
+    states.enter(noun, verb, was, after, by_import=unit.via is not None)
     _apply_effects(unit, noun, verb, after, given, inputs)
 
     mark = None
@@ -51,7 +52,7 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
             unit.fall_back(mark)
             raise
 
-    if before is not None and verb.name == "update" and after == before.body:
+    if before is not None and verb.name == "update" and after == was:
         return before  # an update that changes nothing makes no event
     return _stage(unit, noun, verb, before, after, inputs)
 
@@ -88,7 +89,7 @@ def restore(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
         raise missing(noun, id)
     if not before.deleted:
         raise ValidationFailed(f"{id} is not deleted", hint="there is nothing to restore")
-    after = {key: value for key, value in before.body.items() if key != "$deletedAt"}
+    after = _completed(unit, noun, {key: value for key, value in before.body.items() if key != "$deletedAt"})
     return _stage(unit, noun, verb, before, after, {})
 
 
@@ -104,6 +105,7 @@ def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int) -> Entit
     for key, value in values_then.items():
         if not key.startswith("$") and key in noun.fields:
             after[key] = values.parse(noun.fields[key], value, where=f"{noun.name}.{key}")
+    after = _completed(unit, noun, after)
     return _stage(unit, noun, verb, before, after, {"version": version})
 
 
@@ -243,9 +245,16 @@ def _merge(after: Body, accepted: Mapping[str, Any]) -> None:
             after[key] = value
 
 
-def _fill_defaults(unit: Unit, noun: Noun, after: Body) -> None:
+def _completed(unit: Unit, noun: Noun, body: Body) -> Body:
+    """The values of an entity, with the defaults of required keys that its noun gained after them."""
+    completed = dict(body)
+    _fill_defaults(unit, noun, completed, only_required=True)
+    return completed
+
+
+def _fill_defaults(unit: Unit, noun: Noun, after: Body, *, only_required: bool = False) -> None:
     for key, field in noun.fields.items():
-        if key not in after and field.default is not None:
+        if key not in after and field.default is not None and (field.required or not only_required):
             value = values.default_of(field, after, unit.now)
             if value is not None:
                 after[key] = value

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from runtime import values
 from runtime.conjugation import spellings
 from runtime.declaration import from_data
 from runtime.errors import InvalidType, LimitExceeded, ValidationFailed, did_you_mean
@@ -134,9 +135,10 @@ class Vocabulary:
 def changed(before: Noun, after: Noun) -> Noun:
     """`after`, with the renamings of `before` carried on, where it only adds to or loosens what `before` holds.
 
-    Allowed: new keys that are optional or have a default, required made optional, more enum words, renamed keys, new
-    verbs and inputs, other indexes, defaults, transitions, effects and gerunds. Raises ValidationFailed, which names
-    the key, for anything else: what is stored must stay what it was.
+    Allowed: new keys that are optional or have a default, which entities take with their next change where the key is
+    required; required made optional, more enum words, renamed keys, new verbs and inputs, other indexes, defaults,
+    transitions, effects and gerunds. Raises ValidationFailed, which names the key, for anything else: what is stored must
+    stay what it was.
     """
     renamed = {former: after.renamed.get(present, present) for former, present in before.renamed.items()}
     renamed |= after.renamed
@@ -154,8 +156,17 @@ def changed(before: Noun, after: Noun) -> Noun:
             raise ValidationFailed(f"{where} would become {present!r}, which another key already is")
         kept.add(present)
         _check_field_change(field, after.fields[present], where)
+        if after.fields[present].required and field.default is not None and after.fields[present].default is None:
+            raise ValidationFailed(
+                f"{where} is required, and entities from before it was there take its default",
+                hint="keep a default, or make it optional",
+            )
     for key, field in after.fields.items():
-        if key not in kept and field.required and field.default is None:
+        # What `first(…)` reads may be absent, and then there is no default.
+        sure = field.default is not None and (
+            not values.is_default_function(field, field.default) or field.type in values.TIME_TYPES
+        )
+        if key not in kept and field.required and not sure:
             raise ValidationFailed(
                 f"{before.name}.{key} is new and required, and entities that exist have none",
                 hint="make it optional or give it a default",

@@ -160,6 +160,29 @@ def test_a_noun_of_the_tenant_changes_and_its_old_entities_stay_readable(door: D
     assert "Boat" not in [noun["name"] for noun in door.other("rival")("nouns")]
 
 
+def test_an_entity_takes_the_default_of_a_required_key_that_came_later_with_its_next_change(door: Door) -> None:
+    keys = '"name": "string!", "state": "Docked | Afloat = Docked", "sail": "Sailed"'
+    door.do(f'$.define(name="Boat", keys={{{keys}}})')
+    made = 'ids = [$.Boat.create(name="Argo").id for _ in range(5)]\n$.Boat.update(ids[4], name="Ark")\n'
+    changed, sailed, dead, back, still = door.do(made + "$.Boat.delete(ids[2])\nids[:3] + [ids[4], ids[3]]")
+    door.do(f'$.define(name="Boat", keys={{{keys}, "deck": "string! = Main"}})')
+
+    assert door.do(f'$.Boat.update("{changed}", name="Ark")')["deck"] == "Main"
+    assert door("fetch", type="LogEvent", id="evt_10")["changed"] == {
+        "deck": {"to": "Main"},
+        "name": {"from": "Argo", "to": "Ark"},
+    }
+    assert door.do(f'$.Boat.sail("{sailed}")')["deck"] == "Main"
+    assert door.do(f'$.Boat.restore("{dead}")')["deck"] == "Main"
+    assert door.do(f'$.Boat.rollback("{back}", 1)')["deck"] == "Main"
+    assert door.do(f'$.Boat.update("{changed}", deck="Boat")\n$.Boat.rollback("{changed}", 1)')["deck"] == "Main"
+    head = door.head
+    assert "deck" not in door.do(f'$.Boat.update("{still}", name="Argo")')
+    assert door.head == head
+    with pytest.raises(ValidationFailed, match="Boat needs deck"):
+        door.do(f'$.Boat.update("{still}", deck=None)')
+
+
 def test_another_tenants_entity_is_not_found(door: Door) -> None:
     id = door.do('$.Contact.create(name="Mine").id')
     rival = door.other("rival")

@@ -205,6 +205,7 @@ def test_a_change_that_adds_or_loosens_is_taken(after: Noun) -> None:
         (changed_order({"note": "string##"}), "Order.note cannot become unique"),
         (changed_order({"number": "string!"}), "Order.number cannot stop being unique"),
         (changed_order({"extra": "string!"}), "Order.extra is new and required"),
+        (changed_order({"extra": "string! = first(note)"}), "Order.extra is new and required"),
         (changed_order({"state": "Open | Void = Open"}), "Order.state cannot lose Paid"),
         (changed_order({"buyer": "-> Line.orders"}), "Order.buyer leads to Buyer and cannot lead to Line"),
         (changed_order({"buyer": "-> Buyer.sales"}), "Order.buyer cannot change its way back 'orders'"),
@@ -224,6 +225,15 @@ def test_a_change_that_would_lose_something_is_refused_by_key(after: Noun, messa
     with pytest.raises(ValidationFailed) as refused:
         SHOP.with_noun(after)
     assert message in refused.value.message
+
+
+def test_a_required_key_keeps_a_default() -> None:
+    """Entities from before the key are changed on it, today and later."""
+    more = SHOP.with_noun(changed_order({"extra": "string! = x"}))
+    with pytest.raises(ValidationFailed, match=r"Order\.extra is required, and entities from before it was there"):
+        more.with_noun(changed_order({"extra": "string!"}))
+    assert more.with_noun(changed_order({"extra": "string! = y"})).noun("Order").fields["extra"].default == "y"
+    assert not more.with_noun(changed_order({"extra": "string"})).noun("Order").fields["extra"].required
 
 
 def test_renamings_are_remembered_through_later_changes() -> None:

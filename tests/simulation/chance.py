@@ -117,9 +117,11 @@ class Chance:
         """Values for some keys; `whole` for an entity that is to be created."""
         given: dict[str, Any] = {}
         for name, key in shape.keys.items():
-            wanted = (
-                0.97 if whole and key.required else 0.0 if whole and name in shape.moves and self.often(0.9) else 0.3
-            )
+            wanted = 0.3
+            if whole and key.required and key.default is None:
+                wanted = 0.97
+            elif whole and name in shape.moves and self.often(0.9):
+                wanted = 0.0
             nowhere = (
                 bool(key.target) and not key.required and key.target in model.shapes and not model.live(key.target)
             )

@@ -88,7 +88,8 @@ class _Doing:
         verb = shape.verbs.get(action.verb, Verb(past=_PAST.get(action.verb, "")))
         faults: set[str] = set()
         given, inputs = self._given(shape, verb, action, before, faults)
-        after: Body = {} if before is None else dict(before)
+        was = None if before is None else _completed(shape, before)
+        after: Body = {} if was is None else dict(was)
         for name, value in given.items():
             after.pop(name, None)
             if value is not None:
@@ -98,12 +99,12 @@ class _Doing:
                 if key.default is not None:
                     after.setdefault(name, key.default)
         for state, moves in shape.moves.items():
-            faults |= self._entered(state, moves, action.verb, before, after)
+            faults |= self._entered(state, moves, action.verb, was, after)
         for name, effect in verb.effects.items():
             if name not in given:
                 after[name] = self.today if effect == "today" else self.now
-        if action.verb == "update" and after == before and not faults:
-            return after
+        if before is not None and action.verb == "update" and after == was and not faults:
+            return before
         faults |= self._wrong(shape, before, after)
         self._refuse(faults)
         return self._stage(shape, action.verb, before, after, inputs)
@@ -111,7 +112,7 @@ class _Doing:
     def _restored(self, shape: Shape, before: Body) -> Body:
         if "$deletedAt" not in before:
             raise Refused(["validation_failed"])
-        after = {name: value for name, value in before.items() if name != "$deletedAt"}
+        after = _completed(shape, {name: value for name, value in before.items() if name != "$deletedAt"})
         self._refuse(self._wrong(shape, None, after))
         return self._stage(shape, "restore", before, after, {})
 
@@ -126,7 +127,7 @@ class _Doing:
     def _earlier(self, shape: Shape, before: Body, version: int) -> Body:
         then = self.model.renamed(shape.name, self.model.versions[before["$id"]][version - 1].body)
         after = {name: value for name, value in before.items() if name.startswith("$")}
-        return after | {name: value for name, value in then.items() if name in shape.keys}
+        return _completed(shape, after | {name: value for name, value in then.items() if name in shape.keys})
 
     def _upserted(self, shape: Shape, action: Action) -> Action:
         by, data = action.data.get("by"), action.data["data"]
@@ -196,7 +197,7 @@ class _Doing:
                     now = self._stage(shape, "delete", now, {**now, "$deletedAt": self.now}, {})
             else:
                 if "$deletedAt" in now:
-                    alive = {name: value for name, value in now.items() if name != "$deletedAt"}
+                    alive = _completed(shape, {name: value for name, value in now.items() if name != "$deletedAt"})
                     now = self._stage(shape, "restore", now, alive, {})
                 if any(now.get(name) != before.get(name) for name in shape.keys):
                     back = self._earlier(shape, now, version)
@@ -329,6 +330,12 @@ class _Doing:
     def _log(self, event: Event) -> None:
         self.model.staged.append(event)
         self.model.versions[event.id] = (*self.model.versions.get(event.id, ()), event)
+
+
+def _completed(shape: Shape, body: Body) -> Body:
+    """An entity with the defaults of required keys that its noun gained after it."""
+    defaults = {name: key.default for name, key in shape.keys.items() if key.required and key.default is not None}
+    return defaults | body
 
 
 def _fits(key: Key, value: Any) -> bool:

@@ -91,6 +91,8 @@ class History:
             for action in self._chance.first_nouns():
                 self._do(action, ACTORS[0])
         self._do(self._chance.first_entities(self._model), ACTORS[0])
+        if self._chance.often(0.5):  # a noun that has entities already
+            self._do(Action(verb="define", data=self._chance.definition(self._model)), ACTORS[0])
 
     def _act(self) -> None:
         action, actor = self._chance.action(self._model), self._actor()

@@ -239,6 +239,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                 "code": _string(unique=True),
                 "labels": _string(many=True),
                 "flag": _string(),
+                "port": _string(required=True, default="Home"),  # which vessels from before it do not have
                 "state": _enum("Docked Afloat Sunk", default="Docked"),
             },
             # A verb whose event is in the enum sets it from any state; update leads to the other words.
@@ -259,6 +260,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                     "code": "string##",
                     "labels": "string[]",
                     "flag": "string",
+                    "port": "string! = Home",
                     "state": "Docked | Afloat | Sunk = Docked",
                     "sink": "Sunk",
                 },
@@ -273,6 +275,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                 "callSign": _string(unique=True),
                 "labels": _string(many=True),
                 "flag": _string(default="NL"),
+                "port": _string(required=True, default="Home"),
                 "imo": _string(unique=True),
                 "state": _enum("Docked Afloat Sunk", default="Docked"),
             },
@@ -293,6 +296,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                     "callSign": "string##",
                     "labels": "string[]",
                     "flag": "string = NL",
+                    "port": "string! = Home",
                     "imo": "string##",
                     "state": "Docked | Afloat | Sunk = Docked",
                     "sink": "Sunk",
@@ -328,7 +332,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                 "vessel": _link("Vessel", required=True),
                 "neighbours": _link("Cabin", many=True),
                 "beds": Key(kind="int", default=2),
-                "deck": _string(default="Main"),
+                "deck": _string(required=True, default="Main"),  # which cabins from before it do not have
             },
             renamed={"berths": "beds"},
             declaration={
@@ -338,7 +342,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                     "vessel": "-> Vessel.cabins!",
                     "neighbours": "-> Cabin[]",
                     "beds": "int = 2",
-                    "deck": "string = Main",
+                    "deck": "string! = Main",
                 },
                 "renamed": {"berths": "beds"},
             },
@@ -350,7 +354,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                 "vessel": _link("Vessel"),
                 "neighbours": _link("Cabin", many=True),
                 "beds": Key(kind="int", default=4),
-                "deck": _string(default="Main"),
+                "deck": _string(required=True, default="Main"),  # which cabins from before it do not have
             },
             renamed={"berths": "beds"},
             declaration={
@@ -360,7 +364,7 @@ OWN: Mapping[str, tuple[Shape, ...]] = {
                     "vessel": "-> Vessel.cabins",
                     "neighbours": "-> Cabin[]",
                     "beds": "int = 4",
-                    "deck": "string = Main",
+                    "deck": "string! = Main",
                 },
                 "renamed": {"berths": "beds"},
             },
