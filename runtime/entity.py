@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -53,6 +54,13 @@ def renamed(noun: Noun, body: Body) -> Body:
         if former in body and former not in noun.fields:
             body[present] = body.pop(former)
     return body
+
+
+def stamp(now: datetime, before: Body | None) -> str:
+    """The time that a change of an entity is stamped with: now, but not before the change that it follows."""
+    text = values.format_datetime(now)
+    # A unit that began before another one's commit changes what that left. Without the Z the texts sort as the times do.
+    return text if before is None else max(text, before["$updatedAt"], key=lambda each: each[:-1])
 
 
 def shown(noun: Noun, body: Mapping[str, Any], context: str, fields: Iterable[str] | None = None) -> Body:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from runtime import effects, states, values
-from runtime.entity import Body, Entity, deleted, missing
+from runtime.entity import Body, Entity, deleted, missing, stamp
 from runtime.errors import (
     Conflict,
     InvalidArguments,
@@ -63,7 +63,7 @@ def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     if id not in unit.moving:
         refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
     unit.deletions.append((noun, id))
-    after = {**before.body, "$deletedAt": values.format_datetime(unit.now)}
+    after = {**before.body, "$deletedAt": stamp(unit.now, before.body)}
     return _stage(unit, noun, verb, before, after, {})
 
 
@@ -77,7 +77,7 @@ def erase(unit: Unit, noun: Noun, verb: Verb, id: str, held_by: Sequence[str]) -
         raise missing(noun, id)
     refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
     unit.deletions.append((noun, id))
-    now = values.format_datetime(unit.now)
+    now = stamp(unit.now, before.body)
     kept = {key: value for key, value in before.body.items() if key.startswith("$")}
     return _stage(unit, noun, verb, before, {**kept, "$deletedAt": now, "$erasedAt": now}, {"heldBy": list(held_by)})
 
@@ -154,7 +154,7 @@ def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Bod
         _require(noun, after)
         _check_relations(unit, noun, was, after, all_of_them=verb.name == "restore")
     taken, freed = _claim_uniques(unit, noun, before, after)
-    now = values.format_datetime(unit.now)
+    now = stamp(unit.now, before.body if before else None)
     id = before.id if before else _fresh_id(unit, noun)
     version = before.version + 1 if before else 1
     after |= {"$id": id, "$type": noun.name, "$version": version, "$updatedAt": now}

@@ -16,6 +16,7 @@ from runtime.own_nouns import NOUN
 from runtime.sql import Sql
 from runtime.store import Key, TenantFile
 from runtime.unit import Change, Lookup, Unit
+from runtime.values import parse_datetime
 from runtime.vocabulary import Vocabulary
 
 HELD = timedelta(hours=1)
@@ -143,6 +144,7 @@ def staged_again(plan: Plan, unit: Unit) -> None:
     for name, id, version in plan.reads:
         unit.reads[id] = (unit.vocabulary.noun(name), version)
     for each in plan.changes:
+        unit.now = max(unit.now, parse_datetime(each.body["$updatedAt"]))
         noun = unit.vocabulary.noun(each.noun)
         unit.stage(
             Change(

@@ -120,7 +120,7 @@ class Tenant:
             caller=caller,
             vocabulary=self.vocabulary,
             view=view or self.graph,
-            now=self.clock(),
+            now=max(self.clock(), self.writer.at),  # also after the clock was put back
             run=run,
             via=via,
             new_id=self.new_id,
@@ -270,7 +270,8 @@ class Tenant:
 
     def keep_up(self) -> None:
         """What is due now and then: sign the head of a log that rests, fold in the WAL of a file that rests or has grown."""
-        rests = self.clock() - self.writer.last_commit_at > IDLE_BEFORE_CHECKPOINT
+        # A clock that was put back since says nothing of how long ago that was.
+        rests = abs(self.clock() - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT
         if rests:
             self.prover.keep_up(self.writer.pause())
         if (self.file.wal_is_full() or (rests and self.file.wal_bytes())) and self._folding.acquire(blocking=False):

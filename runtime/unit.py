@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from runtime.entity import Body, Entity
+from runtime.entity import Body, Entity, stamp
 from runtime.errors import LimitExceeded
 from runtime.graph import Overlay, View
 from runtime.ids import NewId, new_id
 from runtime.noun import Noun, Verb
 from runtime.store import Key
-from runtime.values import format_datetime
 from runtime.vocabulary import Vocabulary
 
 # One unit stages at most this many events: it is held in memory until its commit.
@@ -75,7 +74,7 @@ class Unit:
     caller: Caller
     vocabulary: Vocabulary
     view: View
-    now: datetime
+    now: datetime  # never before what is in the log, and its events are never before this
     run: str | None = None
     cause: str | None = None
     via: str | None = None
@@ -124,7 +123,7 @@ class Unit:
         """Stage an event of one of the runtime's own nouns: its entity with these values over what it held."""
         before = self.read(noun, id)
         was: Body = {} if before is None else dict(before.body)
-        now = format_datetime(self.now)
+        now = stamp(self.now, before.body if before else None)
         body = {key: value for key, value in {**was, **values}.items() if value is not None}
         body |= {"$id": id, "$type": noun.name, "$version": before.version + 1 if before else 1, "$updatedAt": now}
         if before is None:

@@ -106,7 +106,8 @@ class Writer:
         self._crowded = False
         self._closed = False
         self.seq, at = file.head()
-        self._at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
+        # The time of the latest event: times in the log never fall, whatever the clock does.
+        self.at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
         self.last_commit_at = clock()
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
@@ -251,7 +252,9 @@ class Writer:
             self._commit_batch(rest)
 
     def _write(self, accepted: list[tuple[_Work, Unit]]) -> None:
-        seq, at = self.seq, max(self._clock(), self._at)
+        now = self._clock()
+        # Not before what the units took for the present, since that stands in the entities.
+        seq, at = self.seq, max([now, self.at, *(unit.now for _, unit in accepted)])
         shown_at = format_datetime(at)
         batch = Batch()
         latest: dict[str, tuple[Change, Entity, int, str]] = {}
@@ -306,8 +309,8 @@ class Writer:
         self._step("before commit")
         self._file.commit(batch, step=self._step)
         self._step("after commit")
-        self.seq, self._at = seq, at
-        self.last_commit_at = at
+        self.seq, self.at = seq, at if logged else self.at
+        self.last_commit_at = now
         self._graph.committed([(entity, text) for _, entity, _, text in latest.values()])
         self._on_commit(logged)
 

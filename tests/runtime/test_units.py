@@ -2,14 +2,18 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from runtime import values
+from runtime.calls.dollar import Dollar
 from runtime.check import differences
 from runtime.engine import Engine, EngineOptions
 from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed, VerbenaError
+from runtime.unit import Caller
 from runtime.wire import Question, decode
 from tests.runtime.door import Door
 
@@ -181,6 +185,43 @@ def test_an_entity_takes_the_default_of_a_required_key_that_came_later_with_its_
     assert door.head == head
     with pytest.raises(ValidationFailed, match="Boat needs deck"):
         door.do(f'$.Boat.update("{still}", deck=None)')
+
+
+def test_times_do_not_fall_when_the_clock_is_put_back(door: Door) -> None:
+    id = door.do('$.Contact.create(name="Early").id')
+    made = door("fetch", type="Contact", id=id)["$createdAt"]
+    door.clock.ahead = -timedelta(hours=1)
+    for code in (
+        f'$.Contact.update("{id}", name="Late")',
+        '$.Contact.create(name="Next")',
+        f'$.Contact.delete("{id}")',
+    ):
+        door.do(code)
+        door.reopen()
+    door.do(f'$.Contact.restore("{id}")')
+    events = [door("fetch", type="LogEvent", id=f"evt_{seq}") for seq in range(1, door.head + 1)]
+    assert [event["after"]["$createdAt"] for event in events if event["entity"] == id] == [made] * 4
+    stamps = [values.parse_datetime(event["after"]["$updatedAt"]) for event in events]
+    times = [values.parse_datetime(event["at"]) for event in events]
+    assert stamps == sorted(stamps)
+    assert times == sorted(times)
+    assert all(stamp <= at for stamp, at in zip(stamps, times, strict=True))
+    assert door("search", type="Contact", asOf=events[-1]["after"]["$updatedAt"])["total"] == 2
+
+
+def test_a_unit_that_began_before_an_entity_was_made_does_not_change_it_earlier(door: Door) -> None:
+    unit = door.tenant.unit(Caller(tenant="default"))
+    id = door.do('$.Contact.create(name="Later").id')
+    changed = Dollar(door.tenant, unit).act("update", "Contact", id, {"name": "Latest"})
+    assert changed["$updatedAt"] == changed["$createdAt"]
+    door.tenant.commit(unit)
+
+
+def test_a_tenant_rests_also_when_its_clock_was_put_back(door: Door) -> None:
+    door.do('$.Contact.create(name="Early").id')
+    door.clock.ahead = -timedelta(hours=1)
+    door.tenant.keep_up()
+    assert door.tenant.file.wal_bytes() == 0
 
 
 def test_another_tenants_entity_is_not_found(door: Door) -> None:

@@ -304,7 +304,7 @@ class _Doing:
             "$id": id,
             "$type": shape.name,
             "$version": was.get("$version", 0) + 1,
-            "$updatedAt": self.now,
+            "$updatedAt": self.now,  # the present is never before the latest event
         }
         if before is None:
             after |= {"$createdAt": self.now, "$createdBy": self.actor}

@@ -27,6 +27,7 @@ class _Plan:
     """A plan that waits for its commit."""
 
     hash: str
+    kept_at: datetime  # by the clock, which its hour goes by
     ground: Ground
     answer: Body
     forgotten: bool = False  # another plan was kept after this one's hour
@@ -182,7 +183,7 @@ class History:
         self._judge.expect_nothing(outcome)
         writes: list[Body] = outcome.said.get("plan", {}).get("writes", [])
         new_id = given_or_made_up([write["entity"] for write in writes if write["version"] == 1])
-        fork, now = self._model.fork(), self._house.clock.now
+        fork, now = self._model.fork(), self._judge.now
         try:
             act(fork, action, now=now, actor=actor, new_id=new_id)
         except Refused as refused:
@@ -202,9 +203,11 @@ class History:
         if action.verb == "undo":
             fork.staged.sort(key=lambda event: found.index((f"{event.type}.{event.past}", event.id, event.version)))
             ground = replace(ground, staged=tuple(fork.staged))
+        kept_at = self._house.clock.now
         for plan in self._plans:
-            plan.forgotten |= plan.ground.now < now - PLAN_HELD
-        self._plans.append(_Plan(hash=outcome.said["plan"]["hash"], ground=ground, answer=outcome.said))
+            plan.forgotten |= plan.kept_at < kept_at - PLAN_HELD
+        hash: str = outcome.said["plan"]["hash"]
+        self._plans.append(_Plan(hash=hash, kept_at=kept_at, ground=ground, answer=outcome.said))
 
     def _expect(self) -> None:
         """Commit a plan, perhaps after something changed, perhaps for the second time."""
@@ -212,7 +215,7 @@ class History:
             return self._plan()
         plan = self._chance.random.choice(self._plans)
         named = _arguments(plan.ground.actions[0]) if self._chance.often(0.3) else {}
-        late = plan.forgotten or plan.ground.now < self._house.clock.now - PLAN_HELD
+        late = plan.forgotten or plan.kept_at < self._house.clock.now - PLAN_HELD
         self._maybe_crash()
         outcome = self._house.ask(
             "do", self._actor() if not named else plan.ground.actor, {"expect": plan.hash, **named}
@@ -233,7 +236,8 @@ class History:
     def _stage_side_by_side(self) -> None:
         """Two or three units that are staged at the same time, and committed one after another in any order."""
         units = [
-            Staging(self._house, self._model, actor=self._actor()) for _ in range(self._chance.random.choice((2, 2, 3)))
+            Staging(self._house, self._model, actor=self._actor(), now=self._judge.now)
+            for _ in range(self._chance.random.choice((2, 2, 3)))
         ]
         for staging, action in zip(units, self._chance.duel(self._model), strict=False):
             self._stage(staging, action)

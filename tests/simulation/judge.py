@@ -78,6 +78,11 @@ class Judge:
         self._house = house
         self._at = datetime.min.replace(tzinfo=UTC)
 
+    @property
+    def now(self) -> datetime:
+        """The present of the tenant: that of the clock, but never before its latest event."""
+        return max(self._house.clock.now, self._at)
+
     def settle(self, action: Action, actor: str, outcome: Outcome, *, repeats: int) -> None:
         """Judge one action that ran in a unit of its own; `repeats` of its ids were offered before."""
         rows = self._news(outcome)
@@ -125,7 +130,7 @@ class Judge:
             fork.versions[event.id] = (*fork.versions.get(event.id, ()), event)
             if event.type == "Noun":
                 self._define_in(fork, ground, event)
-        self._take(fork, rows, run=ground.run)
+        self._take(fork, rows, run=ground.run, at=max(self.now, ground.now))
         return True
 
     def look(self) -> None:
@@ -148,8 +153,7 @@ class Judge:
         shown: list[Body] | None = None
         refused: Refused | None = None
         try:
-            now = self._house.clock.now
-            shown = act(fork, action, now=now, actor=actor, new_id=_ids_of(rows))
+            shown = act(fork, action, now=self.now, actor=actor, new_id=_ids_of(rows))
         except Refused as reasons:
             refused = reasons
         if outcome.error is not None:
@@ -167,7 +171,7 @@ class Judge:
         if refused is not None:
             raise Finding(f"done, although it had to be refused with {sorted(refused.codes)}")
         run = rows[0].run if rows else None
-        self._take(fork, rows, run=run, in_any_order=action.verb == "undo")
+        self._take(fork, rows, run=run, at=self.now, in_any_order=action.verb == "undo")
         if outcome.answer is not None and action.verb != "define":
             self._compare_answer(action, outcome.answer, shown or [], rows)
 
@@ -175,12 +179,14 @@ class Judge:
         """How many events an action makes."""
         fork = self.model.fork()
         try:
-            act(fork, action, now=self._house.clock.now, actor=actor, new_id=_ids_of(rows))
+            act(fork, action, now=self.now, actor=actor, new_id=_ids_of(rows))
         except Refused:
             return 0
         return len(fork.staged)
 
-    def _take(self, fork: Model, rows: list[EventRow], *, run: str | None, in_any_order: bool = False) -> None:
+    def _take(
+        self, fork: Model, rows: list[EventRow], *, run: str | None, at: datetime, in_any_order: bool = False
+    ) -> None:
         """Compare what the log has gained with what is staged, and make that the model."""
         if in_any_order:
             places = {(row.entity, row.version): place for place, row in enumerate(rows)}
@@ -190,7 +196,6 @@ class Judge:
             [(row.event, row.entity) for row in rows],
             [(f"{event.type}.{event.past}", event.id) for event in fork.staged],
         )
-        at = max(self._house.clock.now, self._at)
         for row, event in zip(rows, fork.staged, strict=True):
             if event.version == 1 and event.id in self.model.versions:
                 raise Finding(f"{event.id} was created twice")

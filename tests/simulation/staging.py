@@ -1,5 +1,7 @@
 """One unit while it is staged beside others, as code in the sandbox would stage it."""
 
+from datetime import datetime
+
 from tests.simulation.chance import Chance
 from tests.simulation.doing import Refused, act
 from tests.simulation.house import House, Outcome
@@ -11,9 +13,10 @@ from tests.simulation.model import Action, Model
 class Staging:
     """A unit, `$` on it, and the model with the same staged. `dropped` once it is not to be committed any more."""
 
-    def __init__(self, house: House, model: Model, *, actor: str) -> None:
+    def __init__(self, house: House, model: Model, *, actor: str, now: datetime) -> None:
         self.run = house.ids("run")
         self.unit, self._dollar = house.unit(actor, self.run)
+        expect_equal("the present of a unit", self.unit.now, now)
         self.dropped = False
         self._house = house
         self._actor = actor
