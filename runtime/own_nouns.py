@@ -82,7 +82,31 @@ RUN = declare(
     },
 )
 
-OWN_NOUNS: Mapping[str, Noun] = {noun.name: noun for noun in (NOUN, KEYS, HANDLER, RUN)}
+# A write to the outside, see `runtime.outside`: which call it was and how it ended, never what was said.
+EFFECT = declare(
+    "Effect",
+    {
+        "run": "string!#",
+        "position": "int!",  # which call of the run
+        "state": "Intended | Answered | Failed = Intended",  # Intended: nobody knows what became of it
+        "method": "string!",
+        "host": "string!",
+        "path": "string",  # without what looks like a secret
+        "status": "int",
+        "bytes": "int",  # of the body that was sent
+        "answerBytes": "int",
+        "hash": "string",  # of the request, salted: nobody can try out what was asked
+        "error": "string",  # the code, where the answer could not be given
+        "intendedAt": "datetime",
+        "endedAt": "datetime",
+        "intend": "Intended",
+        "answer": "Answered",
+        "fail": "Failed",
+        **_NO_CRUD,
+    },
+)
+
+OWN_NOUNS: Mapping[str, Noun] = {noun.name: noun for noun in (NOUN, KEYS, HANDLER, RUN, EFFECT)}
 
 # Those whose tables are folded from the log.
-FOLDED = (NOUN, KEYS, HANDLER)
+FOLDED = (NOUN, KEYS, HANDLER, EFFECT)

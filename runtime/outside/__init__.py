@@ -1,0 +1,1 @@
+"""The way outside: which hosts may be asked, how they are asked, and what is on record about it."""

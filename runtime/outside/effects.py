@@ -1,0 +1,251 @@
+"""The calls of one run to the outside: each at its place, on record before it leaves, and made once.
+
+A run that is tried again goes through its code from the start. Whatever it asked before it is not asked again: it gets
+the answer that it got. What it knows a call by is its place among the calls of the run, so the same code asks the same.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Callable, Generator
+from typing import Any
+
+import msgspec
+
+from runtime.errors import LimitExceeded, PermissionDenied, VerbenaError, from_dict
+from runtime.outside.failures import Diverged, OutcomeUnknown, Unanswered
+from runtime.outside.guard import origin
+from runtime.outside.http import Answer, Http, Request
+from runtime.outside.journal import ANSWER_BYTES_MAX, Call, Intent, Journal, Outcome, ReadAnswer
+from runtime.writer import Step, no_step
+
+# Of one run; each write costs two syncs and a place in the log.
+CALLS_MAX = 1_000
+PLANNED_ANSWER: dict[str, Any] = {"status": 0, "headers": {}, "text": "", "planned": True}
+
+NewSalt = Callable[[], str]
+
+
+def new_salt() -> str:
+    """Sixteen random bytes, as text."""
+    return secrets.token_hex(16)
+
+
+class Effects:
+    """What one run asks of the outside. For one thread; `stuck` tells whether the run can go on at all."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        http: Http,
+        run: str,
+        now: Callable[[], str],
+        may_write: bool = True,
+        dry: bool = False,
+        again: bool = False,
+        seconds: float | None = None,
+        salt: NewSalt = new_salt,
+        step: Step = no_step,
+    ) -> None:
+        """`again` where the run may be tried again, so that answers to reads are kept too; `dry` where no write is made.
+
+        `seconds` bounds each call, beside the client's own bound.
+        """
+        self.run = run
+        self.http = http
+        self.planned: list[dict[str, Any]] = []  # the writes that a dry run would have made
+        self.stuck: VerbenaError | None = None
+        self.wrote = False  # this try has sent a write, or is not sure
+        self._journal = journal
+        self._now = now
+        self._may_write = may_write
+        self._why_not = "this key may only read"
+        self._dry = dry
+        self._again = again
+        self._seconds = seconds
+        self._salt = salt
+        self._step = step
+        self._position = 0
+
+    def call(self, request: Request, *, idempotent: bool = False, key_header: str | None = None) -> dict[str, Any]:
+        """`{status, headers, json | text}` of a call, now or as it was recorded.
+
+        A write carries the run's key for its place in the header `key_header`, or in the one that the operator's entry
+        for the host names; with either, or with `idempotent`, it may be sent twice. Raises Diverged where the run made
+        another call here before, and OutcomeUnknown where nobody knows what became of it; both leave the run stuck, and
+        every later call raises the same. What `Http.send` raises is raised as it is.
+        """
+        if self.stuck is not None:
+            raise self.stuck
+        if self._position >= CALLS_MAX:
+            raise LimitExceeded(
+                f"one run makes at most {CALLS_MAX:,} calls to the outside", hint="do it in several runs"
+            )
+        self._position += 1
+        if request.writes and not self._may_write:
+            raise PermissionDenied(f"{request.shown} would change something outside: {self._why_not}")
+        known = self._journal.call(self.run, self._position)
+        if known is not None:
+            return self._repeated(known, request)
+        if not request.writes:
+            return self._read(request)
+        return self._write(request, idempotent, key_header)
+
+    @contextlib.contextmanager
+    def reads_only(
+        self, why: str = "a handler that runs before may read from services, not write to them"
+    ) -> Generator[None]:
+        """While this holds, writes are refused, and the error says why."""
+        former = self._may_write, self._why_not
+        if self._may_write:
+            self._may_write, self._why_not = False, why
+        try:
+            yield
+        finally:
+            self._may_write, self._why_not = former
+
+    def end(self) -> None:
+        """The run will not be tried again."""
+        self._journal.end(self.run)
+
+    # -- one call --------------------------------------------------------------------------------------------------
+
+    def _read(self, request: Request) -> dict[str, Any]:
+        answer = self.http.send(request, seconds=self._seconds)
+        shown = answer.shown()
+        # One that is too big is asked for again by a later try: a read may be.
+        if self._again and len(answer.body) <= ANSWER_BYTES_MAX:
+            salt = self._salt()
+            kept = ReadAnswer(
+                run=self.run,
+                position=self._position,
+                method=request.method,
+                host=origin(request.url)[1],
+                path=request.shown_path,
+                salt=salt,
+                fingerprint=request.fingerprint(salt),
+                answer=shown,
+                at=self._now(),
+            )
+            self._journal.keep(kept)
+        return shown
+
+    def _write(self, request: Request, idempotent: bool, key_header: str | None) -> dict[str, Any]:
+        target = self.http.target(request)
+        host = target.host if target.port in (443, 80) else f"{target.host}:{target.port}"
+        if self._dry:
+            self.planned.append(
+                {"method": request.method, "host": host, "path": request.shown_path, "bytes": len(request.body)}
+            )
+            return dict(PLANNED_ANSWER)
+        header = key_header or (target.entry.key_header if target.entry else None)
+        salt = self._salt()
+        intent = Intent(
+            run=self.run,
+            position=self._position,
+            key=f"{self.run}-{self._position}",
+            header=header,
+            repeatable=idempotent or header is not None,
+            again=self._again,
+            method=request.method,
+            host=host,
+            path=request.shown_path,
+            salt=salt,
+            fingerprint=request.fingerprint(salt),
+            bytes=len(request.body),
+            at=self._now(),
+        )
+        self._step("before intent")
+        self._journal.intend(intent)
+        return self._sent(request, intent)
+
+    def _sent(self, request: Request, intent: Intent) -> dict[str, Any]:
+        """Make a call whose intent is on record, and record what became of it."""
+        self.wrote = True
+        # A key of the caller's own says more than ours: it may hold over several runs.
+        if intent.header and not any(name.lower() == intent.header.lower() for name in request.headers):
+            request = request.with_header(intent.header, intent.key)
+        self._step("after intent")
+        try:
+            answer = self.http.send(request, seconds=self._seconds)
+        except Unanswered:
+            raise  # an intent without an outcome is what is known
+        except VerbenaError as error:
+            told = {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
+            self._settle(
+                Outcome(
+                    run=self.run,
+                    position=intent.position,
+                    status=error.details.get("status", 0),
+                    error=told,
+                    at=self._now(),
+                )
+            )
+            raise
+        self._step("after call")
+        shown, kept, cut = answer.shown(), None, len(answer.body) > ANSWER_BYTES_MAX
+        kept = _cut(answer) if cut else shown
+        self._settle(
+            Outcome(
+                run=self.run,
+                position=intent.position,
+                status=answer.status,
+                answer=kept,
+                cut=cut,
+                bytes=len(answer.body),
+                at=self._now(),
+            )
+        )
+        return shown
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._journal.settle(outcome)
+        self._step("after outcome")
+
+    def _repeated(self, known: Call, request: Request) -> dict[str, Any]:
+        """A call at a place where an earlier try of this run made one."""
+        before = known.intent or known.read
+        assert before is not None
+        if not _same(before, request):
+            self.stuck = Diverged(
+                f"call {self._position} of this run was {before.method} {before.host}{before.path}, "
+                f"and is now {request.method} {origin(request.url)[1]}{request.shown_path}",
+                hint="a run that is tried again must make the same calls: let no call hang on what changes meanwhile",
+                run=self.run,
+            )
+            raise self.stuck
+        if known.read is not None:
+            return known.read.answer
+        assert known.intent is not None
+        outcome = known.outcome
+        if outcome is None:
+            if not known.intent.repeatable:
+                self.stuck = OutcomeUnknown(
+                    f"{before.method} {before.host}{before.path} was sent by an earlier try, and nobody knows what became of it",
+                    hint="look at the service, then release the run; with idempotent= such a call is made again",
+                    run=self.run,
+                )
+                raise self.stuck
+            return self._sent(request, known.intent)
+        if outcome.status == 0 and not outcome.forgotten:  # nothing had left
+            self._journal.intend(msgspec.structs.replace(known.intent, at=self._now()))
+            return self._sent(request, known.intent)
+        self.wrote = True
+        if outcome.forgotten:
+            return {"status": outcome.status, "headers": {}, "text": "", "erased": True}
+        if outcome.error is not None:
+            raise from_dict(outcome.error)
+        return outcome.answer
+
+
+def _same(before: Intent | ReadAnswer, request: Request) -> bool:
+    if not before.fingerprint:  # erased: that much is left
+        return before.method == request.method and before.host.partition(":")[0] == origin(request.url)[1]
+    return request.fingerprint(before.salt) == before.fingerprint
+
+
+def _cut(answer: Answer) -> dict[str, Any]:
+    """As much of an answer as is kept."""
+    shape = answer.shown()
+    del shape["json" if "json" in shape else "text"]
+    return {**shape, "text": answer.body[:ANSWER_BYTES_MAX].decode("utf-8", "replace"), "cut": True}
