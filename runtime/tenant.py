@@ -34,6 +34,7 @@ from runtime.reservations import Reservations
 from runtime.rewrite import unfinished_erasures
 from runtime.sql import Sql
 from runtime.store import EventRow, Instance, TenantFile
+from runtime.store.tenant_file import CHECKPOINT_PATIENCE_SECONDS
 from runtime.tenant_files import copy_apart
 from runtime.text_index import TextIndex, text_of
 from runtime.unit import Caller, Change, Unit
@@ -44,6 +45,8 @@ from runtime.writer import Committed, Keep, Step, Writer, no_step
 TRIES_MAX = 8
 # Idle for this long, a file's WAL is folded in, so that the next opening need not replay it.
 IDLE_BEFORE_CHECKPOINT = timedelta(seconds=2)
+# A WAL that is so many times what it may be is folded in at the cost of those who write, else it might grow for ever.
+FULLNESS_BEFORE_WAITING = 2
 CATCH_UP_ROWS = 2_000
 CATCH_UP_SECONDS_MAX = 10.0
 
@@ -274,17 +277,25 @@ class Tenant:
         rests = abs(self.clock() - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT
         if rests:
             self.prover.keep_up(self.writer.pause())
-        if (self.file.wal_is_full() or (rests and self.file.wal_bytes())) and self._folding.acquire(blocking=False):
+        fullness = self.file.wal_fullness()
+        if (fullness >= 1 or (rests and fullness > 0)) and self._folding.acquire(blocking=False):
             try:
-                with self.writer.pause():
-                    if self._closing.is_set():
-                        return
-                    self.file.checkpoint()
-                    self.answers.forget_old()
+                self._fold_in(waits=fullness >= FULLNESS_BEFORE_WAITING)
             finally:
                 self._folding.release()
         if rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
+
+    def _fold_in(self, *, waits: bool) -> None:
+        """Fold in the WAL, the next time where queries are in the way; `waits`: have writers wait for those queries too."""
+        with self.writer.pause():
+            if self._closing.is_set():
+                return
+            try:
+                self.file.checkpoint(patience_s=CHECKPOINT_PATIENCE_SECONDS if waits else 0)
+            except Unavailable:
+                log.info("queries are in the way of a checkpoint", tenant=self.name, wal_bytes=self.file.wal_bytes())
+            self.answers.forget_old()
 
     def copy_to(self, path: Path) -> int:
         """Copy the file as it is now, and give its position in the log; others go on reading and writing meanwhile.

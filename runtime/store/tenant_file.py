@@ -1,6 +1,7 @@
 """One tenant's file: what is appended to it in a transaction, and the few ways in which it is read."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,10 @@ from runtime.store.keys import Key, key_text
 # since every checkpoint writes its whole primary keys again: at a million rows that was four fifths of a bulk load.
 WAL_BYTES_MAX = 32 << 20
 WAL_BYTES_MOST = 256 << 20
+
+# A checkpoint waits so long for queries that began before the latest change; whoever writes waits with it.
+CHECKPOINT_PATIENCE_SECONDS = 2.0
+CHECKPOINT_PAUSE_SECONDS = 0.01
 
 IN_PARAMETERS_MAX = 50
 
@@ -197,16 +202,31 @@ class TenantFile:
         except FileNotFoundError:
             return 0
 
-    def wal_is_full(self) -> bool:
-        """Whether the WAL is to be folded in even while others write."""
-        return self.wal_bytes() > min(max(WAL_BYTES_MAX, self.path.stat().st_size // 8), WAL_BYTES_MOST)
+    def wal_fullness(self) -> float:
+        """The size of the WAL as a share of what it may have; from 1 on it is to be folded in even while others write."""
+        return self.wal_bytes() / min(max(WAL_BYTES_MAX, self.path.stat().st_size // 8), WAL_BYTES_MOST)
 
-    def checkpoint(self) -> None:
-        """Fold the WAL into the file. Raises Unavailable where another transaction is still at work on it."""
+    def checkpoint(
+        self, *, patience_s: float = CHECKPOINT_PATIENCE_SECONDS, wait: Callable[[float], None] = time.sleep
+    ) -> None:
+        """Fold the WAL into the file. The caller holds the writer's lock.
+
+        DuckDB keeps a committed change of rows or tables, and refuses to checkpoint, for as long as a query reads that
+        began before it. Nobody writes meanwhile, so queries that begin now do not count, and the others are waited for,
+        in pauses of so many seconds by `wait`. Raises Unavailable where one still reads after `patience_s`.
+        """
+        for _ in range(int(patience_s / CHECKPOINT_PAUSE_SECONDS)):
+            try:
+                return self._checkpoint()
+            except duckdb.TransactionException:
+                wait(CHECKPOINT_PAUSE_SECONDS)
         try:
-            self.instance.cursor().execute(f"CHECKPOINT {self.catalog}")
+            self._checkpoint()
         except duckdb.TransactionException as error:
-            raise Unavailable(f"{self.path.name} is busy", hint="try again in a moment") from error
+            raise Unavailable(f"{self.path.name} is being read", hint="try again in a moment") from error
+
+    def _checkpoint(self) -> None:
+        self.instance.cursor().execute(f"CHECKPOINT {self.catalog}")
 
     def close(self) -> None:
         """Detach the file; DuckDB checkpoints it."""

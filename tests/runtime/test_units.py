@@ -217,13 +217,6 @@ def test_a_unit_that_began_before_an_entity_was_made_does_not_change_it_earlier(
     door.tenant.commit(unit)
 
 
-def test_a_tenant_rests_also_when_its_clock_was_put_back(door: Door) -> None:
-    door.do('$.Contact.create(name="Early").id')
-    door.clock.ahead = -timedelta(hours=1)
-    door.tenant.keep_up()
-    assert door.tenant.file.wal_bytes() == 0
-
-
 def test_another_tenants_entity_is_not_found(door: Door) -> None:
     id = door.do('$.Contact.create(name="Mine").id')
     rival = door.other("rival")

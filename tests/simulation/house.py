@@ -7,13 +7,10 @@ import random
 import shutil
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
-
-import duckdb
 
 from runtime.calls.dollar import Dollar
 from runtime.engine import Engine, EngineOptions
@@ -173,8 +170,8 @@ class House:
         self._open()
 
     def rest(self) -> None:
-        """Fold the WAL in, as a tenant does that rests: where something else is at work on the file, another time."""
-        with self.tenant.writer.pause(), suppress(duckdb.TransactionException):
+        """Fold the WAL in, as a tenant does that rests."""
+        with self.tenant.writer.pause():
             self.tenant.file.checkpoint()
 
     def close(self) -> None:
