@@ -4,18 +4,19 @@ A run that is tried again goes through its code from the start. Whatever it aske
 the answer that it got. What it knows a call by is its place among the calls of the run, so the same code asks the same.
 """
 
-import contextlib
 import secrets
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
 from runtime.errors import LimitExceeded, PermissionDenied, VerbenaError, from_dict
+from runtime.outside.effect_event import stage
 from runtime.outside.failures import Diverged, OutcomeUnknown, Unanswered
 from runtime.outside.guard import origin
 from runtime.outside.http import Answer, Http, Request
 from runtime.outside.journal import ANSWER_BYTES_MAX, Call, Intent, Journal, Outcome, ReadAnswer
+from runtime.unit import Unit
 from runtime.writer import Step, no_step
 
 # Of one run; each write costs two syncs and a place in the log.
@@ -23,6 +24,19 @@ CALLS_MAX = 1_000
 PLANNED_ANSWER: dict[str, Any] = {"status": 0, "headers": {}, "text": "", "planned": True}
 
 NewSalt = Callable[[], str]
+# Why the code that runs now may not write; None where it may.
+Refused = Callable[[], str | None]
+# Whether the log has a write at this place of the run.
+Logged = Callable[[int], bool]
+
+
+def anybody() -> None:
+    """Refuses nobody."""
+
+
+def nothing_logged(position: int) -> bool:
+    """The answer for a run that was never tried."""
+    return False
 
 
 def new_salt() -> str:
@@ -40,28 +54,30 @@ class Effects:
         http: Http,
         run: str,
         now: Callable[[], str],
-        may_write: bool = True,
+        refused: Refused = anybody,
         dry: bool = False,
         again: bool = False,
+        logged: Logged = nothing_logged,
         seconds: float | None = None,
         salt: NewSalt = new_salt,
         step: Step = no_step,
     ) -> None:
         """`again` where the run may be tried again, so that answers to reads are kept too; `dry` where no write is made.
 
+        `logged` tells of a run that was tried before which of its writes the log has, should the journal have lost them.
         `seconds` bounds each call, beside the client's own bound.
         """
         self.run = run
         self.http = http
+        self.again = again
         self.planned: list[dict[str, Any]] = []  # the writes that a dry run would have made
         self.stuck: VerbenaError | None = None
         self.wrote = False  # this try has sent a write, or is not sure
         self._journal = journal
         self._now = now
-        self._may_write = may_write
-        self._why_not = "this key may only read"
+        self._refused = refused
         self._dry = dry
-        self._again = again
+        self._logged = logged
         self._seconds = seconds
         self._salt = salt
         self._step = step
@@ -82,27 +98,30 @@ class Effects:
                 f"one run makes at most {CALLS_MAX:,} calls to the outside", hint="do it in several runs"
             )
         self._position += 1
-        if request.writes and not self._may_write:
-            raise PermissionDenied(f"{request.shown} would change something outside: {self._why_not}")
+        why_not = self._refused() if request.writes else None
+        if why_not is not None:
+            raise PermissionDenied(f"{request.shown} would change something outside: {why_not}")
         known = self._journal.call(self.run, self._position)
         if known is not None:
             return self._repeated(known, request)
+        if self._logged(self._position):
+            self.stuck = OutcomeUnknown(
+                f"call {self._position} of this run was made by an earlier try, and what it was answered is not kept any more",
+                hint="release the run; what it was to do is done by hand, or by a new one",
+                run=self.run,
+            )
+            raise self.stuck
         if not request.writes:
             return self._read(request)
         return self._write(request, idempotent, key_header)
 
-    @contextlib.contextmanager
-    def reads_only(
-        self, why: str = "a handler that runs before may read from services, not write to them"
-    ) -> Generator[None]:
-        """While this holds, writes are refused, and the error says why."""
-        former = self._may_write, self._why_not
-        if self._may_write:
-            self._may_write, self._why_not = False, why
-        try:
-            yield
-        finally:
-            self._may_write, self._why_not = former
+    def stage(self, unit: Unit) -> None:
+        """Stage what the log does not know yet of the writes of this run, as events of the unit that is to be committed."""
+        stage(unit, self._journal.calls(self.run))
+
+    def recorded(self) -> None:
+        """The log has what was staged."""
+        self._journal.folded(self.run)
 
     def end(self) -> None:
         """The run will not be tried again."""
@@ -114,7 +133,7 @@ class Effects:
         answer = self.http.send(request, seconds=self._seconds)
         shown = answer.shown()
         # One that is too big is asked for again by a later try: a read may be.
-        if self._again and len(answer.body) <= ANSWER_BYTES_MAX:
+        if self.again and len(answer.body) <= ANSWER_BYTES_MAX:
             salt = self._salt()
             kept = ReadAnswer(
                 run=self.run,
@@ -146,7 +165,7 @@ class Effects:
             key=f"{self.run}-{self._position}",
             header=header,
             repeatable=idempotent or header is not None,
-            again=self._again,
+            again=self.again,
             method=request.method,
             host=host,
             path=request.shown_path,

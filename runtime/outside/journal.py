@@ -211,8 +211,25 @@ class Journal:
             self._write_anew(kept)
             return True
 
-    def forget(self, runs: Collection[str], holding: str = "") -> None:
-        """Write the file anew without what these runs were answered, and those whose records hold the text `holding`.
+    def _make_room(self) -> None:
+        """Drop what nobody needs, and if that is not enough, the oldest runs of which the log has what they wrote.
+
+        Those can still be tried again, and then hear that their answers are not kept any more; nothing is sent twice.
+        """
+        self.compact(least_bytes=0)
+        if self._bytes <= JOURNAL_BYTES_MAX // 2:
+            return
+        kept = dict(self._runs)
+        bytes = self._bytes
+        for run, each in self._runs.items():
+            if each.folded and bytes > JOURNAL_BYTES_MAX // 2:
+                bytes -= sum(len(_framed(_encode(record))) for record in _records(run, each))
+                del kept[run]
+        if len(kept) < len(self._runs):
+            self._write_anew(kept)
+
+    def forget(self, runs: Collection[str], holding: Collection[str] = ()) -> None:
+        """Write the file anew without what these runs were answered, and those whose records hold one of these texts.
 
         That a call was made stays, or a retry would make it again; what it said and what it was answered goes. Runs that
         have ended go altogether.
@@ -224,7 +241,8 @@ class Journal:
             for run, each in self._runs.items():
                 if not each.needed:
                     continue
-                gone = run in runs or (holding and holding.encode() in b"".join(map(_encode, _records(run, each))))
+                said = b"".join(map(_encode, _records(run, each))) if holding else b""
+                gone = run in runs or any(text.encode() in said for text in holding)
                 kept[run] = _bare(each) if gone else each
             self._write_anew(kept)
 
@@ -256,7 +274,7 @@ class Journal:
                 self._create()
             framed = _framed(_encode(record))
             if isinstance(record, Intent | ReadAnswer) and self._bytes + len(framed) > JOURNAL_BYTES_MAX:
-                self.compact(least_bytes=0)
+                self._make_room()
                 if self._bytes + len(framed) > JOURNAL_BYTES_MAX:
                     raise LimitExceeded(
                         f"the calls of runs that wait fill {JOURNAL_BYTES_MAX >> 20} MB",

@@ -188,21 +188,32 @@ def test_a_key_of_the_callers_own_is_left_as_it_is(journal: Journal, shop: Servi
 
 
 def test_who_may_only_read_reads(journal: Journal, shop: Service) -> None:
-    effects = tried(journal, shop.address, may_write=False)
+    effects = tried(journal, shop.address, refused=lambda: "this key may only read")
     with pytest.raises(PermissionDenied, match="only read"):
         effects.call(post(shop.address))
     assert effects.call(get(shop.address))["status"] == 201
     assert [each.method for each in shop.heard] == ["GET"]
 
 
-def test_what_runs_before_reads_and_does_not_write(journal: Journal, shop: Service) -> None:
-    effects = tried(journal, shop.address)
-    with effects.reads_only():
-        effects.call(get(shop.address))
-        with pytest.raises(PermissionDenied, match="runs before"):
-            effects.call(post(shop.address))
+def test_who_may_write_is_asked_at_every_call(journal: Journal, shop: Service) -> None:
+    reasons = iter(["not yet", None])
+    effects = tried(journal, shop.address, refused=lambda: next(reasons))
+    with pytest.raises(PermissionDenied, match="not yet"):
+        effects.call(post(shop.address))
+    effects.call(get(shop.address))
     effects.call(post(shop.address))
     assert [each.method for each in shop.heard] == ["GET", "POST"]
+
+
+def test_a_write_that_only_the_log_remembers_is_not_made_again(journal: Journal, shop: Service) -> None:
+    def logged(position: int) -> bool:
+        return position == 2
+
+    effects = tried(journal, shop.address, logged=logged)
+    effects.call(get(shop.address))
+    with pytest.raises(OutcomeUnknown):
+        effects.call(post(shop.address))
+    assert (len(shop.heard), effects.stuck is not None) == (1, True)
 
 
 def test_a_dry_run_reads_and_lists_what_it_would_have_written(journal: Journal, shop: Service) -> None:
@@ -224,7 +235,7 @@ def test_a_host_that_is_not_allowed_leaves_no_intent(journal: Journal) -> None:
 
 
 def test_the_calls_of_a_run_are_bounded(journal: Journal) -> None:
-    effects = tried(journal, may_write=False)
+    effects = tried(journal, refused=lambda: "no")
     for _ in range(CALLS_MAX):
         with pytest.raises(PermissionDenied):
             effects.call(post("https://a.example"))

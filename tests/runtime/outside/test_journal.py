@@ -242,7 +242,7 @@ def test_erasure_leaves_that_a_call_was_made_and_nothing_of_what_it_said(path: P
         text = "contact_4a" if run == "run_holding" else "Ada"
         journal.settle(outcome(run, answer={"status": 201, "headers": {}, "text": text}))
         journal.keep(read(run, 2, text=text))
-    journal.forget(["run_named"], holding="contact_4a")
+    journal.forget(["run_named"], holding=["contact_4a"])
     bare = intent("run_named", path="", salt="", fingerprint="")
     blank = outcome("run_named", answer=None, forgotten=True)
     assert journal.call("run_named", 1) == Call(intent=bare, outcome=blank)
@@ -282,6 +282,19 @@ def test_a_journal_that_waiting_runs_fill_takes_no_more_calls_but_every_outcome(
     journal.intend(intent("run_next", path=big))  # room was made for it
     assert journal.bytes < 1_000_000
     journal.close()
+
+
+def test_a_full_journal_drops_the_oldest_answers_of_what_the_log_has(path: Path) -> None:
+    journal = opened(path)
+    big = "x" * 900_000
+    for number in range(1, 100):
+        journal.intend(intent(f"run_{number}", path=big))
+        if number % 4:
+            journal.folded(f"run_{number}")
+    journal.close()
+    again = opened(path)
+    assert (again.bytes < 34 << 20, again.call("run_1", 1), again.call("run_99", 1) is None) == (True, None, False)
+    again.close()
 
 
 def test_a_record_that_is_too_long_is_refused_and_harms_nothing(path: Path) -> None:
