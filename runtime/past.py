@@ -46,6 +46,16 @@ class History:
             f'(SELECT * FROM {self._name(noun)} WHERE "$seq" <= {seq:d} AND ("$until" IS NULL OR "$until" > {seq:d}))'
         )
 
+    def first_known(self, noun: Noun, then: int, seq: int) -> str | None:
+        """The same as `table` at `then`, with what the log heard of only later, up to `seq`, as it first heard of it."""
+        if self._file.table(noun) is None:
+            return None
+        self._fold(noun, seq)
+        return (
+            f'(SELECT * FROM {self._name(noun)} WHERE ("$seq" <= {then:d} AND ("$until" IS NULL OR "$until" > {then:d}))'
+            f' OR ("$number" > {then:d} AND "$seq" = "$number" AND "$seq" <= {seq:d}))'
+        )
+
     def has_deleted(self, noun: Noun, seq: int) -> bool:
         """Whether an entity of a noun had been deleted by then, also one that was restored since."""
         looked, first = self._deleted.get(noun.name, (0, None))

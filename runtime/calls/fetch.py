@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runtime import entity, event_log, find, schema
-from runtime.calls import proofs
+from runtime.calls import measures, proofs
 from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
 from runtime.ids import event_seq, prefix_of
 from runtime.noun import Noun
@@ -13,14 +13,14 @@ from runtime.tenant import Tenant
 from runtime.unit import Unit
 
 ARGUMENTS = ("id", "type", "fields", "include", "asOf", "proof")
-SPECIALS = ("Schema", "LogEvent")
 TEXT_CHARS_MAX = 20_000
 
 
 def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
     """With `type`, the entity itself or the special; with the id alone `{id, title, text, url, metadata, entity}`.
 
-    `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log. With
+    `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log; `Measure`
+    a number of the business with its history, or without an id all of them; `Status` the state of the business. With
     `proof`, the answer has one more key, `proof`: that the log holds exactly this, see `runtime.proofs.proof`.
     """
     unknown = next((name for name in given if name not in ARGUMENTS), None)
@@ -42,6 +42,11 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
     if type == "LogEvent":
         event = _event(tenant, id)
         return {**event, "proof": proofs.prove(tenant, {"id": id})} if proof else event
+    if type in ("Measure", "Status"):
+        if proof:
+            raise InvalidArguments(f"a {type.lower()} is worked out, so there is no proof of it")
+        asked = arguments if id is None else {"id": id, **arguments}
+        return (measures.measure if type == "Measure" else measures.status)(tenant, unit, asked)
     staged = proof and any(change.entity.id == id for change in unit.changes)
     if staged:
         raise InvalidArguments(f"{id} was changed here and is not committed yet: only the log can be proven")

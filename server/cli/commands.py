@@ -9,7 +9,7 @@ import typer
 
 from runtime.client import is_owned, wait_until_free
 from runtime.errors import InvalidArguments, InvalidId, LimitExceeded
-from server.cli import install, log, print_out, transfer
+from server.cli import install, log, print_out, status, transfer
 from server.cli.session import Data, Json, Tenant, connected, connection, refusals, settings
 from server.faults import EXIT_REFUSED
 from server.mcp import DO, FETCH, SEARCH
@@ -31,6 +31,7 @@ app = typer.Typer(
 app.add_typer(install.app, name="install")
 app.add_typer(log.app, name="log")
 app.command()(log.verify)
+app.command()(status.status)
 app.command("import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(transfer.backup)
@@ -101,7 +102,9 @@ def search(
 
 @app.command()
 def fetch(
-    id: Annotated[str, typer.Argument(help="Id of an entity, or, with --type Schema, a noun.")] = "",
+    id: Annotated[
+        str, typer.Argument(help="Id of an entity; with --type Schema a noun, with --type Measure its name.")
+    ] = "",
     noun: Annotated[str, typer.Option("--type", help="Noun or special, such as Schema.")] = "",
     fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
     include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",

@@ -1,0 +1,182 @@
+"""Who pays, and how much a month: subscriptions, each with the price that applies to it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+from runtime.measures.books import Books, exact
+from runtime.measures.measure import NO_CURRENCY
+from runtime.sql import Sql
+
+NOUNS = ("Customer", "Price", "Subscription")
+
+# Imports may leave a subscription in the word of its last verb; it is active all the same.
+_ACTIVE = "'Active', 'PastDue', 'Reactivated', 'Upgraded', 'Downgraded'"
+# Who is a customer: three ways to say it, of which a subscription may use any.
+_WHO = 'coalesce("customer", "organization", "$id")'
+_KEYS = ("status", "customer", "organization")
+_TIMES = ("startedAt", "trialEnd", "endedAt", "canceledAt")
+_PRICED = ("plan", "quantity", "currentPeriodStart", "currentPeriodEnd")
+# So many of one thing and more are taken for a mistake; it bounds the products, see `exact`.
+_QUANTITY_BELOW = 1_000_000
+_MONTH_DAYS = 30.4375  # of a year of 365.25
+_EXPIRY_DAYS = 7  # a trial that nobody paid for is expired within so many
+
+# Since when a subscription is paid for, and when that ended.
+PAID_FROM = 'greatest(coalesce("startedAt", "$createdAt"), coalesce("trialEnd", "startedAt", "$createdAt"))'
+ENDED = """CASE WHEN "status" = 'Cancelled' THEN coalesce("endedAt", "canceledAt", "$updatedAt") END"""
+# Whether it was ever paid for. A trial that nobody paid for expires soon after its end, and that is no cancellation.
+EVER_PAID = f"""("status" IN ({_ACTIVE}, 'Paused') OR ("status" = 'Cancelled' AND {ENDED} > {PAID_FROM}
+    AND coalesce("canceledAt" > "trialEnd", "endedAt" > "trialEnd" + INTERVAL {_EXPIRY_DAYS} DAY, TRUE)))"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paid:
+    """What is paid for at a moment: the exact amount a month and who pays one, by currency."""
+
+    monthly: Mapping[str, Fraction]
+    payers: Mapping[str, int]
+    unpriced: int  # subscriptions that count, but whose plan has no recurring price
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retained:
+    """What became of those who paid at the start of the window."""
+
+    monthly_before: Mapping[str, Fraction]
+    monthly_now: Mapping[str, Fraction]  # of the same customers
+    customers: int
+    lost: int
+
+
+def paid(books: Books) -> Paid:
+    """What is paid for now."""
+    return books.once("paid", lambda: _paid(books))
+
+
+def retained(books: Books) -> Retained:
+    """What became of those who paid 30 days ago."""
+    return books.once("retained", lambda: _retained(books))
+
+
+def begun(books: Books) -> int:
+    """How many customers began to pay within the window."""
+    held = books.table("Subscription", *_KEYS, *_TIMES)
+    since = f"(SELECT {_WHO} AS who, min({PAID_FROM}) AS since FROM " + held + f" WHERE {EVER_PAID} GROUP BY 1)"
+    within = Sql(" AS b WHERE since > ? AND since <= ?", (books.start, books.at))
+    return books.rows("SELECT count(*) FROM " + since + within)[0][0]
+
+
+def _paid(books: Books) -> Paid:
+    rows = books.rows(
+        """SELECT currency, months, sum(amount), count(*) FILTER (WHERE amount IS NULL),
+            count(DISTINCT who) FILTER (WHERE amount > 0), grouping(months) FROM """
+        + _paying(books)
+        + " AS p GROUP BY GROUPING SETS ((currency, months), (currency))"
+    )
+    by_currency = [row for row in rows if row[5]]
+    return Paid(
+        monthly=_monthly(row[:3] for row in rows if not row[5]),
+        payers={row[0]: row[4] for row in by_currency if row[4]},
+        unpriced=sum(row[3] for row in by_currency),
+    )
+
+
+def _retained(books: Books) -> Retained:
+    staying = "(SELECT " + _WHO + " FROM " + books.table("Subscription", *_KEYS)
+    rows = books.rows(
+        "WITH earlier AS MATERIALIZED "
+        + _paying_at_start(books)
+        + ", present AS MATERIALIZED "
+        + _paying(books)
+        + """ SELECT 'before', currency, months, sum(amount), 0 FROM earlier GROUP BY currency, months
+        UNION ALL SELECT 'now', currency, months, sum(amount), 0 FROM present
+            WHERE (who, currency) IN (SELECT who, currency FROM earlier) GROUP BY currency, months
+        UNION ALL SELECT 'customers', NULL, NULL, count(*), count(*) FILTER (WHERE who NOT IN """
+        + staying
+        + f""" WHERE "status" IN ({_ACTIVE}, 'Paused')))
+            FROM (SELECT DISTINCT who FROM earlier WHERE amount IS NULL OR amount > 0)"""
+    )
+    ((customers, lost),) = [row[3:] for row in rows if row[0] == "customers"]
+    return Retained(
+        monthly_before=_monthly(row[1:4] for row in rows if row[0] == "before"),
+        monthly_now=_monthly(row[1:4] for row in rows if row[0] == "now"),
+        customers=int(customers),
+        lost=lost,
+    )
+
+
+def _paying(books: Books) -> Sql:
+    """The subscriptions that are paid for, in brackets: `who`, `currency`, `months`, `amount`.
+
+    `amount` is paid every `months`; both are NULL where the plan has no recurring price.
+    """
+    held = books.table("Subscription", *_KEYS, *_PRICED)
+    paid = "(SELECT * FROM " + held + f' WHERE "status" IN ({_ACTIVE}))'
+    return _priced(paid, books.table("Price", *_PRICE), books.table("Customer", "currency"))
+
+
+def _paying_at_start(books: Books) -> Sql:
+    """The same at the start of the window. Dates say who paid then: they also tell of what was brought in later."""
+    held = books.table_at_start("Subscription", *_KEYS, *_PRICED, *_TIMES)
+    began = Sql(f"{PAID_FROM} <= ? AND coalesce({ENDED} > ?, TRUE)", (books.start, books.start))
+    paid = "(SELECT * FROM " + held + f""" WHERE "status" <> 'Paused' AND {EVER_PAID} AND """ + began + ")"
+    # Of customers only the currency is asked, which they keep: the past of all of them need not be read for that.
+    return _priced(paid, books.table_at_start("Price", *_PRICE), books.table("Customer", "currency"))
+
+
+def _monthly(rows: Iterable[tuple[Any, ...]]) -> dict[str, Fraction]:
+    """The exact amount a month by currency, from rows of `(currency, months, sum of amounts)`."""
+    totals: dict[str, Fraction] = {}
+    for currency, months, amount in rows:
+        if amount is not None:
+            totals[currency] = totals.get(currency, Fraction(0)) + Fraction(amount) / months
+    return totals
+
+
+_PRICE = ("plan", "amount", "currency", "interval", "intervalCount", "active")
+
+
+def _priced(paid: Sql, prices: Sql, customers: Sql) -> Sql:
+    """Each subscription with the price of its plan that fits best.
+
+    A subscription names its plan, and a plan may have several prices: one in the customer's currency goes first, then
+    one of the length of the subscription's period, then an active one, then the shortest, then the newest. The
+    choice is made once for each kind of subscription, of which there are few.
+    """
+    period = f"""CAST(round(date_diff('day', "currentPeriodStart", "currentPeriodEnd") / {_MONTH_DAYS}) AS BIGINT)"""
+    quantity = f"""CASE WHEN "quantity" IS NULL THEN 1
+        WHEN abs("quantity") < {_QUANTITY_BELOW} THEN CAST("quantity" AS DECIMAL(13, 6)) END"""
+    months = """CASE "interval" WHEN 'Monthly' THEN 1 WHEN 'Quarterly' THEN 3 WHEN 'Yearly' THEN 12 END
+        * CASE WHEN coalesce("intervalCount", 1) BETWEEN 1 AND 1200 THEN CAST(coalesce("intervalCount", 1) AS BIGINT) END"""
+    who = 'coalesce(s."customer", s."organization", s."$id")'
+    amount = exact('"amount"')
+    best = ", ".join(
+        (
+            "coalesce(p.currency = w.held, FALSE) DESC",
+            "coalesce(p.months = w.period, FALSE) DESC",
+            "p.active DESC",
+            "p.months",
+            "p.number DESC",
+        )
+    )
+    return (
+        Sql(f"(WITH subs AS (SELECT {who} AS who, plan, {quantity} AS quantity, {period} AS period, ")
+        + 'upper(trim(c."currency")) AS held FROM '
+        + paid
+        + " AS s LEFT JOIN "
+        + customers
+        + ' AS c ON c."$id" = s."customer"), prices AS (SELECT "plan" AS plan, '
+        + f"""{amount} AS amount, upper(trim("currency")) AS currency, {months} AS months, """
+        + 'coalesce("active", TRUE) AS active, "$number" AS number FROM '
+        + prices
+        + "), "
+        + f"""chosen AS (SELECT w.plan, w.held, w.period, p.amount, p.currency, p.months
+            FROM (SELECT DISTINCT plan, held, period FROM subs) AS w JOIN prices AS p
+                ON p.plan = w.plan AND p.amount IS NOT NULL AND p.months IS NOT NULL
+            QUALIFY row_number() OVER (PARTITION BY w.plan, w.held, w.period ORDER BY {best}) = 1)
+        SELECT s.who, coalesce(c.currency, s.held, '{NO_CURRENCY}') AS currency, c.months, c.amount * s.quantity AS amount
+        FROM subs AS s LEFT JOIN chosen AS c
+        ON c.plan = s.plan AND c.held IS NOT DISTINCT FROM s.held AND c.period IS NOT DISTINCT FROM s.period)"""
+    )
