@@ -101,10 +101,10 @@ class Connection:
     """Asks the owner of a data folder from ordinary code, one question at a time."""
 
     def __init__(self, data: Path, *, tenant: str, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> None:
-        self._data = data
-        self._tenant = tenant
-        self._idle_s = idle_s
-        self._base_url = base_url
+        self.data = data
+        self.tenant = tenant
+        self.idle_s = idle_s
+        self.base_url = base_url
         self._socket: socket.socket | None = None
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
@@ -113,8 +113,8 @@ class Connection:
 
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
-        question = wire.question(call, self._tenant, arguments)
-        line = self._kept() or self._connect()
+        question = wire.question(call, self.tenant, arguments)
+        line = self._kept() or reach(self.data, self.idle_s, self.base_url)
         self._socket = None  # given back only after a whole answer
         try:
             line.sendall(question)
@@ -161,33 +161,36 @@ class Connection:
         line.setblocking(True)
         return line
 
-    def _connect(self) -> socket.socket:
-        path = str(wire.socket_path(self._data))
-        deadline = time.monotonic() + START_SECONDS_MAX
-        started: subprocess.Popen[bytes] | None = None
-        while True:
-            line = socket.socket(socket.AF_UNIX)
-            try:
-                line.connect(path)
-                return line
-            except OSError as error:
-                line.close()
-                started = _start_again(started, self._data, self._idle_s, self._base_url)
-                if time.monotonic() > deadline:
-                    raise _does_not_start(self._data) from error
-            time.sleep(0.02)
 
-
-def is_owned(data: Path) -> bool:
-    """Whether somebody answers for a data folder at this moment."""
+def knock(data: Path) -> socket.socket | None:
+    """A connection to the owner of a data folder; None where nobody owns it at this moment."""
     line = socket.socket(socket.AF_UNIX)
     try:
         line.connect(str(wire.socket_path(data)))
     except OSError:
-        return False
-    finally:
         line.close()
-    return True
+        return None
+    return line
+
+
+def reach(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> socket.socket:
+    """A connection to the owner of a data folder, which is started where nobody owns it. Raises Unavailable."""
+    deadline = time.monotonic() + START_SECONDS_MAX
+    started: subprocess.Popen[bytes] | None = None
+    while (line := knock(data)) is None:
+        started = _start_again(started, data, idle_s, base_url)
+        if time.monotonic() > deadline:
+            raise _does_not_start(data)
+        time.sleep(0.02)
+    return line
+
+
+def is_owned(data: Path) -> bool:
+    """Whether somebody answers for a data folder at this moment."""
+    line = knock(data)
+    if line is not None:
+        line.close()
+    return line is not None
 
 
 def wait_until_free(data: Path) -> None:

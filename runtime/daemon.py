@@ -19,8 +19,11 @@ import structlog
 from runtime import wire
 from runtime.engine import Engine, EngineOptions
 from runtime.errors import ExecutionError, InvalidArguments, Unavailable, VerbenaError
+from runtime.stream import Bell, Stream
 
 CONNECTIONS_MAX = 128
+# Whoever follows events is told that the owner ends, unless they are too slow to hear it.
+FAREWELL_SECONDS_MAX = 1.0
 LOG_BYTES_MAX = 5 << 20
 
 log = structlog.get_logger()
@@ -36,6 +39,8 @@ class Daemon:
         self._open = 0
         self._last = time.monotonic()
         self._lock = threading.Lock()
+        self._streams: set[Stream] = set()
+        self._streams_changed = threading.Condition()
         self._ending = threading.Event()
         self._path = wire.socket_path(data)
         wire.private_folder(self._path.parent)
@@ -63,6 +68,7 @@ class Daemon:
                 self._open += 1
             threading.Thread(target=self._converse, args=(connection,), name="verbena-connection", daemon=True).start()
         self._path.unlink(missing_ok=True)
+        self._take_leave()
 
     def end(self) -> None:
         """Stop listening; `serve` returns."""
@@ -75,7 +81,10 @@ class Daemon:
         try:
             with connection:
                 while (payload := wire.receive(connection)) is not None:
-                    connection.sendall(wire.frame(self._answer(payload)))
+                    answer = self._answer(payload, connection)
+                    if answer is None:
+                        break
+                    connection.sendall(wire.frame(answer))
                     if self._ending.is_set():
                         break
         except (OSError, VerbenaError):
@@ -85,7 +94,8 @@ class Daemon:
                 self._open -= 1
                 self._last = time.monotonic()
 
-    def _answer(self, payload: bytes) -> bytes:
+    def _answer(self, payload: bytes, connection: socket.socket) -> bytes | None:
+        """The answer to a question; None where its answers were a stream, which is over."""
         try:
             try:
                 question = wire.decode_question(payload)
@@ -94,6 +104,9 @@ class Daemon:
             if question.call == "end":
                 threading.Thread(target=self.end).start()
                 return wire.success(b"null")
+            if question.call == "subscribe":
+                self._stream(question, connection)
+                return None
             answer = wire.success(self._engine.answer(question))
             if len(answer) > wire.FRAME_BYTES_MAX:
                 wire.frame(answer)
@@ -105,6 +118,28 @@ class Daemon:
             return wire.failure(
                 ExecutionError("something failed inside Verbena", hint="the daemon's log has the details")
             )
+
+    def _stream(self, question: wire.Question, connection: socket.socket) -> None:
+        with Bell() as bell, self._engine.follow(question, bell.ring) as subscription:
+            stream = Stream(connection, subscription, bell)
+            with self._streams_changed:
+                self._streams.add(stream)
+            try:
+                if self._ending.is_set():
+                    stream.end()
+                with contextlib.suppress(OSError):  # the other side is gone, as it may be at any time
+                    stream.run()
+            finally:
+                with self._streams_changed:
+                    self._streams.discard(stream)
+                    self._streams_changed.notify_all()
+
+    def _take_leave(self) -> None:
+        """Tell whoever follows events that this is the end, and wait a moment until they were told."""
+        with self._streams_changed:
+            for stream in self._streams:
+                stream.end()
+            self._streams_changed.wait_for(lambda: not self._streams, FAREWELL_SECONDS_MAX)
 
     def _watch_idle(self) -> None:
         while not self._ending.wait(min(self._idle_s, 5.0)):

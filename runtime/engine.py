@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 import structlog
@@ -31,6 +31,8 @@ from runtime.rewrite import differing, rebuilt, without_erased
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
+from runtime.subscription import Subscription
+from runtime.tail import Tails, Wake
 from runtime.tenant import Tenant, TenantOptions
 from runtime.unit import Caller
 from runtime.writer import Step, no_step
@@ -42,6 +44,8 @@ UPKEEP_SECONDS = 1.0
 RELEASE_SECONDS_MAX = 10.0
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class Engine:
         self._released: dict[str, str] = {}  # tenants that nobody may open now, and why
         self._settled = threading.Condition()  # of the two above
         self._rewriting = threading.Lock()
+        self._tails = Tails()
         self._closing = threading.Event()
         self.pool = Pool(size=self._options.workers)
         threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True).start()
@@ -111,6 +116,16 @@ class Engine:
                 self._forget_erased(question.tenant)  # nobody hears "erased" while the file still holds it
             return answer
 
+    def follow(self, question: wire.Question, wake: Wake) -> Subscription:
+        """A subscription to a tenant's events, see there; `wake` is called in the writer's turn when there may be more."""
+        name = question.tenant
+
+        def read(work: Callable[[Tenant], T]) -> T:
+            with self._working(name):
+                return work(self.tenant(name))
+
+        return Subscription(name, question.arguments, tails=self._tails, wake=wake, read=read)
+
     # -- tenants as files ------------------------------------------------------------------------------------------
 
     def tenants(self) -> list[dict[str, Any]]:
@@ -140,6 +155,7 @@ class Engine:
                     hint="--force puts the backup in its place and keeps the present file, or --tenant another name",
                 )
             former = tenant_files.put_in_place(self._data, name, staged, at=self._options.clock())
+            self._tails.replaced(name)
         return {"tenant": name, "former": None if former is None else str(former)}
 
     def delete(self, name: str) -> dict[str, Any]:
@@ -147,6 +163,7 @@ class Engine:
         if not wire.TENANT_NAME.match(name):
             raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
         with self._apart(name, "is being deleted"):
+            self._tails.replaced(name)
             return {"tenant": name, "deleted": tenant_files.remove(self._data, name)}
 
     def rebuild(self, name: str, *, replace: bool) -> dict[str, Any]:
@@ -286,6 +303,7 @@ class Engine:
             salt=given.salt,
             new_id=given.new_id,
             step=given.step,
+            committed=self._tails.committed,
         )
 
     def _make_room(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Self, cast
 
 from runtime.client import BASE_URL, IDLE_SECONDS, Connection
 from runtime.errors import InvalidArguments
+from runtime.following import Events
 from runtime.noun import Noun
 
 
@@ -54,6 +55,24 @@ class _Call:
         return "$." + ".".join(self._path)
 
 
+class EventsFace(_Call):
+    """`client.events`: what happened, and what happens."""
+
+    def subscribe(
+        self, pattern: str = "*", *, filter: Mapping[str, Any] | None = None, since: int | str | None = None
+    ) -> Events:
+        """Events as they happen, each as soon as it is committed, for `for` and for `async for`; without end.
+
+        `pattern` is `Contact.qualified`, `Contact.*`, `Contact.<id>.*`, `*.created` or `*`; `filter` asks for the entity as
+        the event left it, in the language of queries. `since` is a position of the log, or an event's id: what happened
+        after it comes first. It has a connection of its own, to be closed with it: use it in `with`.
+        """
+        given: dict[str, Any] = {"pattern": pattern}
+        given |= {} if filter is None else {"filter": filter}
+        given |= {} if since is None else {"since": since}
+        return self._client.follow(given)
+
+
 class Client:
     """A tenant, as a script sees it: `client.Deal.close(id)`, `client.search(…)`, `client.do("…")`.
 
@@ -90,6 +109,15 @@ class Client:
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
         """Any call of the wire, such as `events` or `doctor`."""
         return self._connection.ask(call, arguments)
+
+    @property
+    def events(self) -> EventsFace:
+        """`list(…)` and `subscribe(…)`."""
+        return EventsFace(self, ["events"])
+
+    def follow(self, given: Mapping[str, Any]) -> Events:
+        """The events of a subscription as the wire takes it: `{pattern, filter, since}`."""
+        return Events(self._connection, given, shape=_record)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

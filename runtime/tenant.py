@@ -65,6 +65,8 @@ class TenantOptions:
     salt: NewSalt = new_salt
     new_id: NewId = new_id
     step: Step = no_step
+    # Hears of every commit, with the tenant's name, in the writer's turn: it must do no more than wake somebody.
+    committed: Callable[[str, Sequence[tuple[Change, EventRow]]], None] = lambda name, logged: None
 
 
 class Tenant:
@@ -75,6 +77,7 @@ class Tenant:
         self.data = folder.parent
         self.clock = options.clock
         self.new_id = options.new_id
+        self._committed = options.committed
         self.context = f"{options.base_url}/~{name}"
         self.file = TenantFile(instance, folder / f"{name}.duckdb", name)
         self.graph = Graph(self.file)
@@ -264,6 +267,7 @@ class Tenant:
                     if change.noun.name not in OWN_NOUNS
                 ]
             )
+        self._committed(self.name, logged)
 
     def _record_rotations(self, keyring: Keyring) -> None:
         caller = Caller(tenant=self.name, actor="verbena")

@@ -19,6 +19,7 @@ from runtime.proofs.note import NOTE_CHARS_MAX, Checkpoint, Note
 from runtime.proofs.verify import Trust, Verified
 from runtime.proofs.verify import verify as checked
 from server.cli import print_out
+from server.cli.follow import Followable, follow
 from server.cli.session import Data, Json, Tenant, connected, refusals
 from server.faults import EXIT_REFUSED
 
@@ -31,7 +32,10 @@ PIECE = 8_192
 Since = Annotated[str, typer.Option("--since", help="File with an earlier checkpoint.")]
 Output = Annotated[str, typer.Option("--output", "-o", help="File to write; else standard output.")]
 
-app = typer.Typer(invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+# A listing shows as many, unless it is told otherwise; whoever follows sees all.
+LISTED = 50
+
+app = typer.Typer(cls=Followable, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 
 
 @app.callback()
@@ -39,28 +43,44 @@ def events(
     context: typer.Context,
     noun: Annotated[str, typer.Option("--type", help="Only events of this noun.")] = "",
     entity: Annotated[str, typer.Option(help="Only events of this entity.")] = "",
-    after: Annotated[int, typer.Option(help="Only events after this position.", min=0)] = 0,
-    limit: Annotated[int, typer.Option(help="Events, 1 to 1000.", min=1, max=1000)] = 50,
+    after: Annotated[
+        int | None, typer.Option("--after", "--since", help="Only events after this position.", min=0)
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help=f"Events, else {LISTED}; at most 1000 at once.", min=1)] = None,
+    following: Annotated[
+        str,
+        typer.Option(
+            "--follow",
+            metavar="[PATTERN]",
+            help="Go on with what happens: Contact.*, *.created, Contact.qualified, else everything.",
+        ),
+    ] = "",
+    filter_: Annotated[str, typer.Option("--filter", help="With --follow: of the entity, as JSON.")] = "",
     tenant: Tenant = "",
     data: Data = "",
     as_json: Json = False,
 ) -> None:
-    """Show what happened, in order; or check and prove it."""
-    if context.invoked_subcommand is not None:
-        with refusals(as_json):
-            if noun or entity or after or tenant or data or as_json:  # without effect there, and nobody would see it
+    """Show what happened, in order; go on with what happens; or check and prove it."""
+    given: dict[str, Any] = {"type": noun, "entity": entity, "after": after, "limit": limit}
+    given = {name: value for name, value in given.items() if value not in ("", None)}
+    with refusals(as_json):
+        if context.invoked_subcommand is not None:
+            # They would be without effect there, and nobody would see it.
+            if given or following or filter_ or tenant or data or as_json:
                 raise InvalidArguments(
                     "options stand behind the command", hint=f"verbena log {context.invoked_subcommand} …"
                 )
-        return
-    given: dict[str, Any] = {"after": after, "limit": limit}
-    if noun:
-        given["type"] = noun
-    if entity:
-        given["entity"] = entity
-    with refusals(as_json), connected(tenant, data) as client:
-        found = client.ask("events", given)
-        print_out.json(found) if as_json else print_out.events(found)
+            return
+        if following and (noun or entity):
+            raise InvalidArguments("whoever follows says in the pattern what", hint=f"--follow {noun or 'Contact'}.*")
+        if filter_ and not following:
+            raise InvalidArguments("a filter goes with --follow", hint="--follow Contact.* --filter …")
+        with connected(tenant, data) as client:
+            if following:
+                follow(client, following, filter=filter_, since=after, limit=limit, as_json=as_json)
+                return
+            found = client.ask("events", {"after": 0, "limit": LISTED, **given})
+            print_out.json(found) if as_json else print_out.events(found)
 
 
 @app.command(name="verify")

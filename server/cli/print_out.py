@@ -77,6 +77,12 @@ def nouns(answer: Any) -> None:
     )
 
 
+def event(happened: Mapping[str, Any]) -> None:
+    """One event on a line of its own: when there is no end to them, there is no table."""
+    values = [_shown(happened.get(key)) for key in ("seq", "at", "event", "entity", "version", "actor")]
+    print(_plain("  ".join(_cut(value) for value in values)).plain)
+
+
 def events(answer: Any) -> None:
     """Events in their order: position, time, what happened, to what, by whom; of an answer, what it tells of them."""
     rows = _mappings(_listed(answer, "events"))
