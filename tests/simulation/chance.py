@@ -44,11 +44,11 @@ class Chance:
     def duel(self, model: Model) -> Sequence[Action]:
         """Now and then two actions that cannot both be: the same unique value twice, or a relation to what is deleted."""
         pick = self.random.random()
-        if pick < 0.15:
+        if pick < 0.2:
             data = {"name": "alpha", "slug": self.random.choice(WORDS)}
             return (Action(verb="create", type="Organization", data=data),) * 2
         vessels = list(model.live("Vessel")) if "Cabin" in model.shapes else []
-        if pick < 0.4 and vessels:
+        if pick < 0.45 and vessels:
             id = self.random.choice(vessels)
             cabin = Action(verb="create", type="Cabin", data={"name": "alpha", "vessel": id})
             return (Action(verb="delete", type="Vessel", id=id), cabin)

@@ -1,6 +1,6 @@
 """One history: a tenant, a few steps by chance, and after each of them a look at whether everything is as promised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -234,7 +234,7 @@ class History:
     # -- units side by side --------------------------------------------------------------------------------------------
 
     def _stage_side_by_side(self) -> None:
-        """Two or three units that are staged at the same time, and committed one after another in any order."""
+        """Two or three units that are staged at the same time, and committed in any order, one by one or in one batch."""
         units = [
             Staging(self._house, self._model, actor=self._actor(), now=self._judge.now)
             for _ in range(self._chance.random.choice((2, 2, 3)))
@@ -246,6 +246,8 @@ class History:
                 staging = self._chance.random.choice(units)
                 self._stage(staging, self._chance.action(staging.model, inside=True))
         self._chance.random.shuffle(units)
+        if self._chance.often(0.35):
+            return self._commit_together(units)
         lives = self._house.lives
         for staging in units:
             if staging.dropped:
@@ -253,11 +255,24 @@ class History:
             if self._chance.often(0.2):
                 self._act()
             if self._house.lives > lives:
-                return  # the units died with their process
+                return None  # the units died with their process
             self._maybe_crash()
             outcome = self._house.commit(staging.unit)
             self._tell(f"{staging.run} commits", outcome)
             self._judge.settle_ground(staging.ground, outcome)
+        return None
+
+    def _commit_together(self, units: Sequence[Staging]) -> None:
+        """Several units that the writer commits in one batch: none is in the store yet when the next one is looked at."""
+        units = [staging for staging in units if not staging.dropped]
+
+        def call(staging: Staging) -> Callable[[], Outcome]:
+            return lambda: self._house.commit(staging.unit)
+
+        outcomes = self._house.together([call(staging) for staging in units])
+        for staging, outcome in zip(units, outcomes, strict=True):
+            self._tell(f"together: {staging.run} commits", outcome)
+        self._judge.settle_grounds([(each.ground, outcome) for each, outcome in zip(units, outcomes, strict=True)])
 
     def _stage(self, staging: Staging, action: Action) -> None:
         if staging.dropped:

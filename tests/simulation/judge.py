@@ -106,7 +106,19 @@ class Judge:
 
     def settle_ground(self, ground: Ground, outcome: Outcome) -> bool:
         """Judge the commit of a unit that was staged earlier, and say whether it was committed."""
-        rows = self._news(outcome)
+        return self._settle_ground(ground, outcome, self._news(outcome))
+
+    def settle_grounds(self, ended: Sequence[tuple[Ground, Outcome]]) -> None:
+        """Judge units that were staged earlier and committed in one batch, in that order."""
+        rows = self._news(Outcome())
+        for ground, outcome in ended:
+            count = 0 if outcome.error is not None else len(ground.staged)
+            self._settle_ground(ground, outcome, rows[:count])
+            rows = rows[count:]
+        if rows:
+            raise Finding(f"the log has gained more than was acknowledged: {[row.event for row in rows]}")
+
+    def _settle_ground(self, ground: Ground, outcome: Outcome, rows: list[EventRow]) -> bool:
         if outcome.error is not None:
             self._expect_nothing(rows, outcome)
             code = outcome.error.code
