@@ -4,34 +4,34 @@ There is one cursor and no second path: what was just committed comes from the t
 else from the log, both by the same position. So there is neither a gap nor a repeat where one goes over into the other.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
+import msgspec
+
 from runtime.entity import renamed
 from runtime.errors import Conflict, InvalidArguments, InvalidFilter, did_you_mean
-from runtime.event_log import shown
 from runtime.event_pattern import EventPattern, parse_pattern
 from runtime.filters import matches, parse_filter
 from runtime.ids import event_seq
 from runtime.neighbours import Neighbours
 from runtime.sql import Sql
 from runtime.store import EventRow
-from runtime.tail import Tails, Wake
+from runtime.tail import Entry, Tails, Wake
 from runtime.tenant import Tenant
 from runtime.vocabulary import Vocabulary
 
 # A page is as many events, or as many characters of them, whichever is less; but at least one event.
 PAGE_EVENTS = 500
 PAGE_CHARS = 1 << 20
-# An event beyond this comes without its payload: it must fit into a frame (16 MiB), four bytes a character.
-EVENT_CHARS_MAX = 3 << 20
-_PAYLOAD = ("after", "changed", "input")
 
 ARGUMENTS = ("pattern", "filter", "since")
 
 T = TypeVar("T")
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class Reader(Protocol):
@@ -42,9 +42,9 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Events in the order of the log, as every face gives them; `seq` is how far the log was read for them."""
+    """Events in the order of the log, each as its JSON; `seq` is how far the log was read for them."""
 
-    events: list[dict[str, Any]]
+    events: list[msgspec.Raw]
     seq: int
     more: bool  # whether there is something to read at once
 
@@ -81,10 +81,10 @@ class Subscription:
         """
         if self._tail.replaced:
             raise _replaced()
-        rows = self._tail.after(self.seq, limit=PAGE_EVENTS)
-        if rows == []:
+        kept = self._tail.after(self.seq, limit=PAGE_EVENTS)
+        if kept == []:
             return Page(events=[], seq=self.seq, more=False)
-        page = self._read(self._from_log) if rows is None else self._read(lambda tenant: self._kept(tenant, rows))
+        page = self._read(self._from_log) if kept is None else self._read(lambda tenant: self._from_tail(tenant, kept))
         self.seq = page.seq
         return page
 
@@ -137,18 +137,18 @@ class Subscription:
             count += 1
         rows = tenant.file.events(where, limit=count) if count else []
         reached = sizes[count - 1][0] if count < len(sizes) or count == PAGE_EVENTS else head
-        return Page(events=self._chosen(tenant, pattern, rows), seq=reached, more=reached < head)
+        return Page(events=self._chosen(tenant, pattern, map(Entry, rows)), seq=reached, more=reached < head)
 
-    def _kept(self, tenant: Tenant, rows: Sequence[EventRow]) -> Page:
+    def _from_tail(self, tenant: Tenant, kept: Sequence[Entry]) -> Page:
         pattern = self._pattern(tenant)
-        meant = [row for row in rows if pattern.matches(type=row.type, event=row.event, entity=row.entity)]
-        return Page(events=self._chosen(tenant, pattern, meant), seq=rows[-1].seq, more=len(rows) == PAGE_EVENTS)
+        rows = ((entry, entry.row) for entry in kept)
+        meant = [each for each, row in rows if pattern.matches(type=row.type, event=row.event, entity=row.entity)]
+        events = self._chosen(tenant, pattern, meant) if meant else []
+        return Page(events=events, seq=kept[-1].row.seq, more=len(kept) == PAGE_EVENTS)
 
-    def _chosen(self, tenant: Tenant, pattern: EventPattern, rows: Sequence[EventRow]) -> list[dict[str, Any]]:
-        if not rows:
-            return []
+    def _chosen(self, tenant: Tenant, pattern: EventPattern, entries: Iterable[Entry]) -> list[msgspec.Raw]:
         wanted = _wanted(tenant, pattern, self._given.get("filter"))
-        return [_bounded(row, event) for row in rows if wanted(event := shown(row))]
+        return [entry.json for entry in entries if wanted(entry.row)]
 
     def _pattern(self, tenant: Tenant) -> EventPattern:
         """The pattern in the tenant's present words: a noun that was added since may be meant by it too."""
@@ -158,13 +158,13 @@ class Subscription:
         return self._known[1]
 
 
-def _wanted(tenant: Tenant, pattern: EventPattern, given: object) -> Callable[[Mapping[str, Any]], bool]:
+def _wanted(tenant: Tenant, pattern: EventPattern, given: object) -> Callable[[EventRow], bool]:
     """Whether an event's entity, as the event left it, is what a filter asks for; relations as they are now.
 
     Relative times count from now. Of an event whose payload was erased nothing can be told, so no filter takes it.
     """
     if given is None or given == {}:
-        return lambda event: True
+        return lambda row: True
     noun = pattern.noun
     if noun is None:
         raise InvalidFilter(
@@ -173,18 +173,10 @@ def _wanted(tenant: Tenant, pattern: EventPattern, given: object) -> Callable[[M
     asked = parse_filter(given, noun, tenant.vocabulary, now=tenant.clock())
     around = Neighbours(tenant.vocabulary, tenant.graph)
 
-    def wanted(event: Mapping[str, Any]) -> bool:
-        after = event.get("after")
-        return after is not None and matches(asked, renamed(noun, dict(after)), around)
+    def wanted(row: EventRow) -> bool:
+        return row.payload is not None and matches(asked, renamed(noun, _decode(row.payload)["after"]), around)
 
     return wanted
-
-
-def _bounded(row: EventRow, event: dict[str, Any]) -> dict[str, Any]:
-    if row.payload is None or len(row.payload) <= EVENT_CHARS_MAX:
-        return event
-    rest = {key: value for key, value in event.items() if key not in _PAYLOAD}
-    return {**rest, "omitted": len(row.payload)}
 
 
 def _replaced() -> Conflict:

@@ -9,18 +9,47 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from itertools import islice
 
+import msgspec
+
 from runtime.errors import LimitExceeded
+from runtime.event_log import shown
 from runtime.store import EventRow
 from runtime.unit import Change
 
-# Of one tenant, in memory: what a follower missed beyond these is read from the log.
+# Of one tenant, in memory, and their JSON beside it: what a follower missed beyond these is read from the log.
 KEPT_EVENTS_MAX = 1_000
 KEPT_CHARS_MAX = 1 << 20
 # Of all tenants together: each is a connection and a thread of the daemon, which has 128.
 FOLLOWERS_MAX = 64
 
+# An event beyond this comes without its payload: it must fit into a frame (16 MiB), four bytes a character.
+EVENT_CHARS_MAX = 3 << 20
+_PAYLOAD = ("after", "changed", "input")
+
 # Called in the writer's turn when there may be more: it must do no more than wake somebody.
 Wake = Callable[[], None]
+
+
+class Entry:
+    """An event of a log, and, once the first follower wanted it, its JSON: many follow, and it is the same for all."""
+
+    __slots__ = ("_json", "row")
+
+    def __init__(self, row: EventRow) -> None:
+        self.row = row
+        self._json: msgspec.Raw | None = None
+
+    @property
+    def json(self) -> msgspec.Raw:
+        """The event as every face gives it; of one that is too large, `omitted` tells how large its payload is."""
+        if self._json is None:
+            event = shown(self.row)
+            payload = self.row.payload
+            if payload is not None and len(payload) > EVENT_CHARS_MAX:
+                event = {key: value for key, value in event.items() if key not in _PAYLOAD}
+                event["omitted"] = len(payload)
+            self._json = msgspec.Raw(msgspec.json.encode(event))
+        return self._json
 
 
 class Tail:
@@ -28,37 +57,37 @@ class Tail:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: deque[EventRow] = deque()
+        self._entries: deque[Entry] = deque()
         self._chars = 0
         self._head: int | None = None  # unknown as long as nothing was committed since somebody follows
         self.wakes: dict[object, Wake] = {}  # put in anew at every change: the writer may be going through it
         self.replaced = False  # the log is another one now: positions in it mean something else
 
-    def after(self, seq: int, *, limit: int) -> list[EventRow] | None:
+    def after(self, seq: int, *, limit: int) -> list[Entry] | None:
         """The first events after a position; None where the log must be asked, since they are not kept."""
         with self._lock:
             if self._head is None:
                 return None
             if seq >= self._head:
                 return []
-            if not self._rows or seq < self._rows[0].seq - 1:
+            if not self._entries or seq < self._entries[0].row.seq - 1:
                 return None
-            start = seq + 1 - self._rows[0].seq
-            return list(islice(self._rows, start, start + limit))
+            start = seq + 1 - self._entries[0].row.seq
+            return list(islice(self._entries, start, start + limit))
 
     def grow(self, rows: Sequence[EventRow], *, keep: bool) -> None:
         """Take in what was committed, and wake everybody; with `keep` false nothing of the log is kept from before."""
         with self._lock:
             if not keep or self._head is None or rows[0].seq != self._head + 1:
-                self._rows.clear()
+                self._entries.clear()
                 self._chars = 0
             self._head = rows[-1].seq
             if keep:
                 for row in rows:
-                    self._rows.append(row)
+                    self._entries.append(Entry(row))
                     self._chars += len(row.payload or "")
-                while len(self._rows) > KEPT_EVENTS_MAX or self._chars > KEPT_CHARS_MAX:
-                    self._chars -= len(self._rows.popleft().payload or "")
+                while len(self._entries) > KEPT_EVENTS_MAX or self._chars > KEPT_CHARS_MAX:
+                    self._chars -= len(self._entries.popleft().row.payload or "")
         self.wake()
 
     def wake(self) -> None:

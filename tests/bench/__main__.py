@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import dos, memory, proofs, reads, starts, transfer, writes
+from tests.bench import dos, memory, proofs, reads, starts, subscriptions, transfer, writes
 from tests.bench.row import QUICK, Effort, Row, Say
 from tests.bench.table import keep, table
 from tests.bench.tenants import ROOT
@@ -28,6 +28,7 @@ GROUPS: dict[str, Rows] = {
     "writes": writes.rows,
     "import": transfer.rows,
     "proofs": proofs.rows,
+    "subscriptions": subscriptions.rows,
     "opening": starts.opening,
     "listing": starts.listing,
 }

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.errors import Conflict, InvalidArguments, InvalidFilter, LimitExceeded, VerbenaError
-from runtime.subscription import EVENT_CHARS_MAX, Subscription
-from runtime.tail import FOLLOWERS_MAX, KEPT_EVENTS_MAX
-from runtime.wire import Question
+from runtime.subscription import Subscription
+from runtime.tail import EVENT_CHARS_MAX, FOLLOWERS_MAX, KEPT_EVENTS_MAX
+from runtime.wire import Question, decode, encode
 from tests.runtime.door import Door
 
 
@@ -298,7 +298,7 @@ def heard(subscription: Subscription) -> list[dict[str, Any]]:
     events: list[dict[str, Any]] = []
     while True:
         page = subscription.page()
-        events += page.events
+        events += decode(encode(page.events))
         if not page.more:
             return events
 
