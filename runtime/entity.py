@@ -110,12 +110,12 @@ def missing(noun: Noun, id: object) -> NotFound:
     if prefix is not None and prefix != noun.key:
         return NotFound(
             f"{id} is not the id of a {noun.name}",
-            hint=f"ids of {noun.name} begin with {noun.key}_; did you mean another noun?",
+            hint=f"ids of {noun.name} begin with {noun.key}_; $.fetch(id) reads any",
         )
     if prefix is None:
         return NotFound(
             f"no {noun.name} with the id {str(id)[:80]!r}",
-            hint=f"ids look like {noun.key}_fX9bL5nRdK; search or find gives them",
+            hint=f"ids look like {noun.key}_fX9bL5nRdK; by another value: $.{noun.name}.findOne(name=…)",
         )
     return NotFound(f"no {noun.name} with the id {id!r}", hint=f"$.{noun.name}.find(...) gives ids that exist")
 

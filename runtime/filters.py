@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TypeAlias, cast
 
-from runtime import operands
+from runtime import habits, operands
 from runtime.errors import InvalidFilter, did_you_mean
 from runtime.filter_match import matches
 from runtime.filter_sql import Source, to_sql
@@ -339,5 +339,6 @@ def _empty(where: str) -> InvalidFilter:
 
 def _unknown_operator(operator: str, where: str) -> InvalidFilter:
     return InvalidFilter(
-        f"unknown operator {shown(operator)} on {where}", hint=did_you_mean(operator, (*OPERATORS, "$not"))
+        f"unknown operator {shown(operator)} on {where}",
+        hint=habits.for_operator(operator) or did_you_mean(operator, (*OPERATORS, "$not")),
     )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, cast
 
-from runtime import moments, values
+from runtime import habits, moments, values
 from runtime.errors import InvalidFilter, ValidationFailed
 from runtime.filter_tree import Between
 from runtime.noun import Field
@@ -138,7 +138,7 @@ def _parsed(field: Field, given: object, where: str) -> Any:
     try:
         return values.to_sql(one, values.parse(one, given, where=where))
     except ValidationFailed as error:
-        raise InvalidFilter(error.message, hint=error.hint, **error.details) from error
+        raise InvalidFilter(error.message, hint=habits.for_comparison(given) or error.hint, **error.details) from error
 
 
 def _number(field: Field, given: object, where: str) -> Any:
@@ -153,5 +153,7 @@ def _span(given: object, now: datetime, where: str) -> moments.Span:
         given = given.isoformat()
     span = moments.read(given, now=now) if isinstance(given, str) else None
     if span is None:
-        raise InvalidFilter(f"{where} takes a time, not {shown(given)}", hint=moments.EXAMPLES)
+        raise InvalidFilter(
+            f"{where} takes a time, not {shown(given)}", hint=habits.for_comparison(given) or moments.EXAMPLES
+        )
     return span

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from runtime.errors import VerbenaError, did_you_mean
+from runtime import habits
+from runtime.errors import InvalidFilter, VerbenaError, did_you_mean
 from runtime.noun import Field, Inverse, Noun
 from runtime.vocabulary import Vocabulary
 
@@ -96,7 +97,8 @@ def walk(path: str, noun: Noun, vocabulary: Vocabulary, *, error: type[VerbenaEr
 
 def unknown(name: str, noun: Noun, vocabulary: Vocabulary, *, error: type[VerbenaError]) -> VerbenaError:
     """The refusal of a name that `noun` does not have."""
-    return error(f"{noun.name} has no field {name[:80]!r}", hint=did_you_mean(name, words(noun, vocabulary)))
+    habit = habits.for_filter(name) if error is InvalidFilter else None
+    return error(f"{noun.name} has no field {name[:80]!r}", hint=habit or did_you_mean(name, words(noun, vocabulary)))
 
 
 def not_a_relation(name: str, noun: Noun, vocabulary: Vocabulary, *, error: type[VerbenaError]) -> VerbenaError:

@@ -155,7 +155,10 @@ def parse_limit(given: object, *, default: int, most: int) -> int:
     if isinstance(given, float) and given.is_integer():
         given = int(given)
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
-        raise InvalidArguments(f"limit is a whole number from 1 to {most}, not {shown(given)}")
+        raise InvalidArguments(
+            f"limit is a whole number from 1 to {most}, not {shown(given)}",
+            hint=f"read page by page: page = $.search(type=…, limit={most}), then the same with cursor=page.cursor",
+        )
     return given
 
 

@@ -1,5 +1,6 @@
 """Orders: which keys a page is sorted by, read from the five ways in which people write them."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -12,6 +13,7 @@ from runtime.vocabulary import Vocabulary
 
 KEYS_MAX = 5
 
+_WAY = re.compile(r"\s*:\s*|\s+")  # "createdAt:desc", and "createdAt desc" as SQL has it
 _DIRECTIONS = {"asc": False, "desc": True, 1: False, -1: True}
 
 
@@ -24,7 +26,9 @@ class SortKey:
 
 
 def parse_sort(given: object, noun: Noun, vocabulary: Vocabulary) -> tuple[SortKey, ...]:
-    """The keys of `"-createdAt"`, `"a,-b"`, `"createdAt:desc"`, a list of such, or a mapping `{"a": -1, "b": "asc"}`.
+    """The keys of `"-createdAt"`, `"a,-b"`, `"createdAt:desc"`, `"createdAt desc"`, a list of such, or a mapping.
+
+    A mapping is `{"a": -1, "b": "asc"}`.
 
     Raises InvalidSort for an unknown key, naming the nearest, for lists and JSON, which have no order, for relations
     that may lead to several entities, and for more than five keys.
@@ -62,7 +66,7 @@ def _of_part(part: object) -> list[tuple[str, bool]]:
 
 
 def _of_word(word: str) -> tuple[str, bool]:
-    name, _, way = word.strip().partition(":")
+    name, way = (*_WAY.split(word.strip(), maxsplit=1), "")[:2]
     sign, name = (name[0], name[1:]) if name[:1] in ("-", "+") else ("", name)
     if not name or (sign and way):
         raise _wrong(word)

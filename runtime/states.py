@@ -52,9 +52,11 @@ def _begin(noun: Noun, field: str, moves: list[Transition], after: Body) -> None
         return
     state = after.setdefault(field, initial[0])
     if state not in initial:
+        verbs = [step.verb for step in noun.transitions if (step.field, step.target) == (field, state)]
+        on = " or ".join(sorted({"update" if verb == "create" else f"$.{noun.name}.{verb}(id)" for verb in verbs}))
         raise InvalidTransition(
             f"a new {noun.name} cannot begin with {field} {state}",
-            hint=f"it begins with {' or '.join(initial)}; a verb leads on from there",
+            hint=f"it begins with {' or '.join(initial)}; {on or 'a verb'} leads on from there",
             field=field,
         )
 

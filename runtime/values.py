@@ -340,6 +340,7 @@ def _enum(field: Field, value: object, where: str) -> str:
 
 
 def _relation(field: Field, value: object, where: str) -> str:
+    given = value
     if isinstance(value, Mapping):
         value = cast("Mapping[str, object]", value).get("$id")
     target = field.target or ""
@@ -352,7 +353,9 @@ def _relation(field: Field, value: object, where: str) -> str:
         and len(value) > len(prefix)
     ):
         return str(value)
-    raise _refused(where, _expected(field), value)
+    refused = _refused(where, _expected(field), given)
+    refused.hint = f'$.{target}.findOne(name="…").id gives one' if target else None
+    raise refused
 
 
 def _expected(field: Field) -> str:
@@ -395,7 +398,26 @@ def _expected(field: Field) -> str:
 
 
 def _refused(where: str, expected: str, value: object) -> ValidationFailed:
-    return ValidationFailed(f"{where} must be {expected}, not {shown(value)}", field=where)
+    return ValidationFailed(
+        f"{where} must be {expected}, not {shown(value)}", hint=_nearer(expected, value), field=where
+    )
+
+
+def _nearer(expected: str, value: object) -> str | None:
+    """What to write where the value is right and only its form is not."""
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if "number" in expected and _NUMERAL.fullmatch(text):
+        return f'write {text}, not "{text}"'
+    if expected.startswith("true") and text.lower() in ("true", "false"):
+        return f'write {text.capitalize()}, not "{text}"'
+    if expected.startswith("a date"):
+        return "year, month and day, as in 2027-01-31; $.now() is a time as well"
+    return None
+
+
+_NUMERAL = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,15})?")
 
 
 _PARSERS: Mapping[str, Callable[[Field, object, str], Any]] = {

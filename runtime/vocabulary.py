@@ -7,10 +7,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from runtime import values
+from runtime import habits, values
 from runtime.conjugation import spellings
 from runtime.declaration import from_data
-from runtime.errors import InvalidType, LimitExceeded, ValidationFailed, did_you_mean
+from runtime.errors import InvalidType, LimitExceeded, ValidationFailed, did_you_mean, nearest
 from runtime.noun import READ_VERBS, Field, Inverse, Noun, Verb
 from runtime.own_nouns import OWN_NOUNS
 
@@ -117,10 +117,7 @@ class Vocabulary:
                     return verb, "by"
                 if accepted(word, verb.name):
                     return verb, "verb"
-        words = [form for verb in found.verbs.values() for form in (verb.name, verb.gerund, verb.past) if form]
-        raise InvalidType(
-            f"{found.name} has no verb {str(word)[:80]!r}", hint=did_you_mean(str(word), (*words, *READ_VERBS))
-        )
+        raise InvalidType(f"{found.name} has no verb {str(word)[:80]!r}", hint=_verb_hint(found, str(word)))
 
     def inverses(self, noun: Noun | str) -> Mapping[str, Inverse]:
         """The computed relations of a noun, declared there or given by others."""
@@ -279,6 +276,19 @@ def _target(declared: Mapping[str, Noun], name: str, where: str) -> Noun:
     if name not in declared:
         raise ValidationFailed(f"{where} leads to {name!r}, which is no noun", hint=did_you_mean(name, declared))
     return declared[name]
+
+
+def _verb_hint(noun: Noun, word: str) -> str:
+    forms = [form for verb in noun.verbs.values() for form in (verb.name, verb.gerund, verb.past) if form]
+    habit = habits.for_method(noun.name, word)
+    if habit is not None:
+        return habit
+    near = nearest(word, (*forms, *READ_VERBS))
+    if near is not None:
+        return f"did you mean {near!r}?"
+    own = [verb.name for verb in noun.verbs.values() if not verb.built_in]
+    built_in = [verb.name for verb in noun.verbs.values() if verb.built_in]
+    return f"there is: {', '.join([*own, *READ_VERBS[:5], *built_in][:16])}"
 
 
 def _words(noun: Noun) -> Iterable[str]:

@@ -59,13 +59,18 @@ def id_of(noun: Noun, value: Any) -> str | None:
         return entity["$id"]
     if value is None or isinstance(value, str):
         return value
-    raise InvalidId(f"the id of a {noun.name} is a text, not {value!r:.80}", hint=f"such as {noun.key}_fX9bL5nRdK")
+    raise InvalidId(
+        f"the id of a {noun.name} is a text, not {value!r:.80}",
+        hint=f"such as {noun.key}_fX9bL5nRdK; $.{noun.name}.findOne(…).id gives one",
+    )
 
 
 def needed_id(noun: Noun, verb: Verb, id: str | None) -> str:
     """An id that can be one of this noun's."""
     if not id:
-        raise InvalidId(f"{noun.name}.{verb.name} needs an id", hint=f"$.{noun.name}.{verb.name}({noun.key}.id)")
+        rest = ", {…}" if verb.name == "update" else ""
+        hint = f"$.{noun.name}.{verb.name}({noun.key}.id{rest}), with $.{noun.name}.findOne(…) for the {noun.key}"
+        raise InvalidId(f"{noun.name}.{verb.name} needs an id", hint=hint)
     if prefix_of(id) != noun.key:
         raise missing(noun, id)
     return id
@@ -86,7 +91,9 @@ def of_verb(noun: Noun, verb: Verb, args: list[Any], kwargs: dict[str, Any]) -> 
         data |= given
         rest.pop(0)
     if rest:
-        form = f"$.{noun.name}.{verb.name}({'id, ' if on_entity else ''}{{…}})"
+        form = f'$.{noun.name}.{verb.name}({"id, " if on_entity else ""}{{"field": value}})'
+        if isinstance(rest[0], list):
+            form += ", once for each"
         raise InvalidArguments(f"{verb.name} does not take {rest[0]!r:.80} there", hint=form)
     if verb.name == "upsert" and isinstance(kwargs.get("by"), str):
         by = kwargs.pop("by")
@@ -124,7 +131,9 @@ def id_and_options(
     unknown = next((key for key in options if key not in known), None)
     if unknown is not None or rest:
         what = unknown if unknown is not None else f"{rest[0]!r:.80}"
-        raise InvalidArguments(f"{word} does not take {what}", hint=did_you_mean(str(what), known))
+        by_value = word == "get" and unknown in noun.fields
+        hint = f"$.{noun.name}.findOne({unknown}=…)" if by_value else did_you_mean(str(what), known)
+        raise InvalidArguments(f"{word} does not take {what}", hint=hint)
     id = id_of(noun, named)
     if not id:
         raise InvalidId(f"{noun.name}.{word} needs an id", hint=f'$.{noun.name}.{word}("{noun.key}_…")')
@@ -139,7 +148,8 @@ def of_find(noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> dict[str, An
         given = mapping(arg)
         if given is None and arg is not None:
             raise InvalidArguments(
-                f"find takes a filter, not {arg!r:.80}", hint=f'$.{noun.name}.find(field="value"), or .get(id) by id'
+                f"find takes a filter, not {arg!r:.80}",
+                hint=f'$.{noun.name}.find({{"field": {{"$gt": 1}}}}), or find(query="words"); by id it is .get(id)',
             )
         if given is None:
             continue

@@ -4,7 +4,7 @@ import ast
 from types import FrameType, TracebackType
 from typing import Any
 
-from runtime.sandbox.hints import hint_for, hint_for_syntax
+from runtime.sandbox.hints import NEAR, hint_for, hint_for_syntax, near_word
 from runtime.sandbox.plain import NotPlain
 from runtime.sandbox.policy import NotAllowed
 from runtime.sandbox.proxy import DollarError
@@ -58,7 +58,8 @@ def shape(
             "execution_error", "the calls are nested too deeply", hint, "RecursionError", line, column, source
         )
     text = message_of(error)
-    return _shape("execution_error", text, hint_for(error, text, source), type(error).__name__, line, column, source)
+    hint = hint_for(error, text, source) or near_word(text)
+    return _shape("execution_error", text.partition(NEAR)[0], hint, type(error).__name__, line, column, source)
 
 
 def deadline(seconds: float, frame: FrameType | None, source: Source | None, filename: str) -> Shape:
@@ -85,9 +86,10 @@ def message_of(error: BaseException) -> str:
     except Exception:
         text = ""
     if isinstance(error, KeyError) and error.args and type(error.args[0]) is str:
-        text = (
-            f"there is no key {error.args[0]!r}" if "; did you mean" not in text else f"there is no key {error.args[0]}"
-        )
+        key, found, near = error.args[0].partition(NEAR)
+        text = f"there is no key {key!r}{found}{near}"
+    if isinstance(error, KeyError) and error.args and type(error.args[0]) is int:
+        text = f"there is no key {error.args[0]}"
     if isinstance(error, AssertionError) and not text:
         text = "the assertion does not hold"
     return (text or type(error).__name__)[:MESSAGE_CHARS_MAX]

@@ -148,7 +148,7 @@ def _has_attribute(value: Any, name: str) -> bool:
 
 
 def _of_class(kind: type[Any], name: str) -> Any:
-    if type(kind) is AuthorsClass and any(name in vars(base) for base in kind.mro() if type(base) is AuthorsClass):
+    if type(kind) is AuthorsClass and any(name in vars(base) for base in kind.__mro__ if type(base) is AuthorsClass):
         return getattr(kind, name)
     real = kind.stands_for if isinstance(kind, StandIn) else kind
     listed = CLASS_ATTRIBUTES.get(real, frozenset[str]())
@@ -189,7 +189,7 @@ def item_of(value: Any, key: Any) -> Any:
 def iterator_of(value: Any) -> Any:
     """What a `for` goes through."""
     if type(value) in (Dollar, Path):
-        raise TypeError(f"{value!r} is not a list: call it, {value!r}(...)")
+        raise TypeError(f"{value!r} is not a list, and was not called")
     return iter(value)
 
 

@@ -17,7 +17,7 @@ class AuthorsClass(type):
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> "AuthorsClass":
         for base in bases:
             if type(base) is not cls and base not in (object, Exception, ValueError, RuntimeError):
-                raise TypeError(f"a class cannot build on {base.__name__} here; hold the value in an attribute instead")
+                raise TypeError(f"a class cannot build on {base.__name__} here")
         return super().__new__(cls, name, bases, body)
 
 

@@ -47,6 +47,10 @@ class Moment(datetime.datetime):
         subtract: Any = super().__sub__  # its two overloads have no common type
         return subtract(_moment(other))
 
+    def __rsub__(self, other: Any) -> Any:
+        other = _moment(other)  # the text of an entity, as in `deal.expectedCloseDate - $.now()`
+        return other - self if isinstance(other, datetime.datetime) else NotImplemented
+
 
 def _moment(value: Any) -> Any:
     if type(value) is str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime.sandbox.frames import FRAME_BYTES_MAX
 from runtime.sandbox.moment import Moment
-from runtime.sandbox.proxy import Dollar, DollarError, Path
+from runtime.sandbox.proxy import Dollar, DollarError, Path, called
 from runtime.sandbox.texts import text_of
 
 DEPTH_MAX = 100  # nested lists and mappings; deeper than any entity, and well below what JSON readers take
@@ -184,7 +184,7 @@ def _called(value: Any) -> str:
 
 def _hint(value: Any) -> str:
     if isinstance(value, Path):
-        return f"call it: {value!r}()"
+        return f"call it: {called(value)}"
     if isinstance(value, bytes):
         return "decode it: data.decode()"
     if callable(value) and not isinstance(value, (type, Dollar)):

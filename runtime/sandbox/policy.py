@@ -29,8 +29,12 @@ _METHOD_NAMES = ALLOWED_FUNC_NAMES | {
 }
 _SIGNS: Mapping[type[ast.operator], str] = MappingProxyType({**IOPERATOR_TO_STR})
 _HINTS_BY_NODE = {"TryStar": "use plain `except`"}
+_HINTS_BY_MESSAGE = {
+    **{"Eval": "without eval: write the code out", "Exec": "without exec: write the code out"},
+    '"*" imports': "name what you import: from math import floor",
+}
 _HINTS_BY_ATTRIBUTE = {
-    "__class__": "use type(x)",
+    "__class__": "use type(x), and type(x).__name__ for its name",
     "__dict__": "use dict(record)",
     "__doc__": "there is no documentation inside the sandbox; fetch the Schema of a noun instead",
 }
@@ -109,7 +113,8 @@ class _Policy(RestrictingNodeTransformer):
         self.refuse(node, "`$` is the tenant and cannot be given another meaning", "choose another name")
 
     def error(self, node: ast.AST, info: str) -> None:
-        self.refuse(node, info.rstrip("."))
+        hint = next((hint for start, hint in _HINTS_BY_MESSAGE.items() if info.startswith(start)), None)
+        self.refuse(node, info.rstrip("."), hint)
 
     def not_allowed(self, node: ast.AST) -> None:
         name = type(node).__name__

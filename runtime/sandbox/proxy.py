@@ -3,12 +3,18 @@
 import json
 import re
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any
 
 from runtime.sandbox.frames import PATH_WORDS_MAX, WORD_CHARS_MAX
 from runtime.sandbox.record import Noun, Record
 
 Ask = Callable[[tuple[str, ...], tuple[Any, ...], Mapping[str, Any]], Any]
+
+# What takes a function last, and may stand over a `def` without it.
+REGISTERING = frozenset(
+    [("before",), ("after",), ("on",), ("every",), ("at",), ("events", "subscribe"), ("Metric", "watch")]
+)
 
 _WORD = re.compile(r"[A-Za-z$][A-Za-z0-9_$]*")
 
@@ -23,10 +29,20 @@ class Path:
         self._words = words
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
+        if self._words in REGISTERING and not any(isinstance(each, FunctionType) for each in arguments):
+            return self._registering(arguments, named)
         return self._ask(self._words, arguments, named)
 
     def __repr__(self) -> str:
         return "$." + ".".join(self._words)
+
+    def _registering(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Callable[[Any], Any]:
+        """`@$.on("Deal.*")` over a `def`: the call is made when the function is there."""
+
+        def register(function: Any) -> Any:
+            return self._ask(self._words, (*arguments, function), named)
+
+        return register
 
     def word(self, name: str) -> "Path":
         """The path one word longer. Raises AttributeError for what is no word, or too many of them."""
@@ -50,6 +66,14 @@ class Dollar:
     def word(self, name: str) -> Path:
         """`$.name`."""
         return Path(self._ask, (_word(name, ()),))
+
+
+def called(value: Path | Dollar) -> str:
+    """How a path that was not called is most likely meant: `$.Deal` is `$.Deal.find()`."""
+    words = repr(value).split(".")
+    if len(words) == 2 and words[1][:1].isupper():
+        return f"{value!r}.find()"
+    return "$.Deal.find()" if len(words) == 1 else f"{value!r}()"
 
 
 def _word(name: str, before: tuple[str, ...]) -> str:

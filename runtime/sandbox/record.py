@@ -36,7 +36,10 @@ class ReadOnly(TypeError):
 
 
 class Record(dict[str, Any]):
-    """A copy of what the tenant holds. `record.name`, `record["name"]` and, for `$id` alone, `record.id` read it."""
+    """A copy of what the tenant holds: `record.name` and `record["name"]` read it.
+
+    A meta-field needs no `$` where the noun has no such word: `record.id`, `record.createdAt`.
+    """
 
     __slots__ = ("nouns",)
     nouns: Nouns
@@ -51,15 +54,22 @@ class Record(dict[str, Any]):
             return self["$id"]
         type_name = self.get("$type")
         if not isinstance(type_name, str):
-            raise AttributeError(f"the record has no {name!r}" + _near(name, self))
+            raise AttributeError(f"{self._called()} has no {name!r}" + _near(name, self))
         noun = self.nouns.noun(type_name)
         if name in noun.fields or name in noun.relations or name.startswith("$"):
             return None
         if name in noun.verbs and "$id" in self:
             return self.nouns.verb(type_name, name, self["$id"])
+        if f"${name}" in self:
+            return self[f"${name}"]
         raise AttributeError(
             f"{type_name} has no {name!r}" + _near(name, {*self, *noun.fields, *noun.relations, *noun.verbs})
         )
+
+    def _called(self) -> str:
+        if "results" in self:
+            return "the page"
+        return "the search row" if "entity" in self and "title" in self else "the record"
 
     def copy(self) -> dict[str, Any]:
         """A plain dict that may be changed."""

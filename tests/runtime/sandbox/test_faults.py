@@ -18,7 +18,8 @@ def error_of(outcome: Outcome) -> dict[str, Any]:
 def test_an_error_is_told_whole(run: Run) -> None:
     assert error_of(run("deals = $.Deal.find()\nreturn [deal.nme for deal in deals]")) == {
         "code": "execution_error",
-        "message": "Deal has no 'nme'; did you mean 'name'?",
+        "message": "Deal has no 'nme'",
+        "hint": "did you mean 'name'?",
         "details": {"type": "AttributeError", "line": 2, "column": 9, "source": "return [deal.nme for deal in deals]"},
     }
 
@@ -82,7 +83,9 @@ def test_the_place_is_the_authors(run: Run, code: str, line: int, column: int) -
         ("for deal in $.Deal.find: pass", "TypeError", "call it"),
         ("$.Deal.find()[0].items[0]", "TypeError", "order['items']"),
         ("len($.Deal.find)", "TypeError", "$.Deal.find(...)"),
-        ("{'name': 1}['nme']", "KeyError", "record.get"),
+        ("{'name': 1}['nme']", "KeyError", "did you mean 'name'?"),
+        ("{'name': 1}['colour']", "KeyError", "record.get"),
+        ("{'name': 1}[2]", "KeyError", "page.results"),
         ("$.Deal.find()[0].name = 'x'", "ReadOnly", 'results are copies: use $.Deal.update("deal_fX9bL5nRdK", {...})'),
         ("$.Deal.find()[0]['name'] += 'x'", "ReadOnly", "results are copies"),
         ("$.x = 1", "TypeError", "$.Noun.update"),
