@@ -40,12 +40,12 @@ class Books:
     @property
     def start(self) -> datetime:
         """The start of the window that ends at `at`."""
-        return self.at - WINDOW
+        return max(self.at, datetime.min + WINDOW) - WINDOW  # the calendar has a first day
 
     @property
     def first_day(self) -> date:
         """The first of the days that the window counts by, the present one being the last."""
-        return self.at.date() - WINDOW + timedelta(days=1)
+        return self.start.date() + timedelta(days=1)
 
     def rows(self, sql: Sql) -> list[tuple[Any, ...]]:
         """Everything that a query gives."""
@@ -63,7 +63,8 @@ class Books:
         return _shaped(noun, keys, self._stored(noun, keys))
 
     def table_at_start(self, name: str, *keys: str) -> Sql:
-        """The same as it was at the start of the window; what the log learned of later, as it was when it did.
+        """The same as it was at the start of the window; what the log learned of later, as it was when it did: then
+        `$then` is FALSE.
 
         So a business whose books were brought in last week has a month behind it. What is deleted by now is no part
         of either: to delete is to say that it never was.
@@ -71,9 +72,9 @@ class Books:
         noun = self.vocabulary.noun(name)
         then = self.history.first_known(noun, self._start_seq, self.seq)
         if then is None:
-            return _shaped(noun, keys, self._stored(noun, keys), where="FALSE")
-        live = Sql('"$id" IN (SELECT "$id" FROM ') + self.table(name) + ")"
-        return _shaped(noun, keys, Sql(then), where=live)
+            return _shaped(noun, keys, self._stored(noun, keys), then="TRUE", where="FALSE")
+        live = Sql('"$id" IN (SELECT "$id" FROM ') + self.table(name) + ")" if self.view.has_deleted(noun) else "TRUE"
+        return _shaped(noun, keys, Sql(then), then=f'"$seq" <= {self._start_seq:d}', where=live)
 
     def _stored(self, noun: Noun, keys: Sequence[str]) -> Sql:
         columns = {*_OWN, *(_present(noun, key) for key in keys)}
@@ -93,12 +94,18 @@ def exact(held: str) -> str:
     )
 
 
+def currency(held: str) -> str:
+    """SQL of a currency's code in capitals; NULL for what is none: a code has three letters."""
+    return f"CASE WHEN length(trim({held})) = 3 THEN upper(trim({held})) END"
+
+
 def _present(noun: Noun, key: str) -> str:
     """What a key is called by now: a tenant may have renamed it."""
     return noun.renamed.get(key, key)
 
 
-def _shaped(noun: Noun, keys: Sequence[str], table: Sql, where: Sql | str = "TRUE") -> Sql:
+def _shaped(noun: Noun, keys: Sequence[str], table: Sql, *, then: str = "", where: Sql | str = "TRUE") -> Sql:
     columns = [quoted(name) for name in _OWN]
     columns += [f"{quoted(_present(noun, key))} AS {quoted(key)}" for key in keys]
+    columns += [f'{then} AS "$then"'] if then else []
     return Sql(f"(SELECT {', '.join(columns)} FROM ") + table + ' WHERE "$deletedAt" IS NULL AND ' + where + ")"

@@ -22,9 +22,9 @@ def history(
 
     `at`, which is itself no point of it, and `since` are naive and mean UTC.
     """
-    step = next((each for each in STEPS if at - POINTS_MAX * each <= since), STEPS[-1])
-    moments = [at - count * step for count in range(POINTS_MAX, 0, -1)]
-    return [_point(measure, currency, books_at(moment)) for moment in moments if moment >= since]
+    step = next((each for each in STEPS if at - since <= POINTS_MAX * each), STEPS[-1])
+    steps = [count * step for count in range(POINTS_MAX, 0, -1) if count * step <= at - since]
+    return [_point(measure, currency, books_at(at - back)) for back in steps]
 
 
 def _point(measure: Measure, currency: str | None, books: Books) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from runtime.measures.books import Books
 MONEY = "money"
 # ISO 4217's own word for "no currency": amounts whose currency nobody stored.
 NO_CURRENCY = "XXX"
+CURRENCIES_MAX = 50  # shown side by side, in the order of the alphabet; each can be asked for by itself
 PLACES = 2  # every value is exact until it is shown, and is then rounded half to even to so many decimal places
 INTEGER_MAX = 2**53  # beyond this a JSON number is no exact integer for most who read it
 
@@ -71,7 +72,7 @@ class Measure:
             if self.unit == MONEY and code:
                 shape["unit"] = code
         elif amounts:
-            shape["byCurrency"] = {code: number(amounts[code]) for code in sorted(amounts)}
+            shape["byCurrency"] = {code: number(amounts[code]) for code in sorted(amounts)[:CURRENCIES_MAX]}
             why = f"{len(amounts)} currencies, which are not added up: ask for {self.name}:{min(amounts)}"
         if why is not None:
             shape["why"] = why

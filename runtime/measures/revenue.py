@@ -4,7 +4,7 @@ from datetime import date
 from fractions import Fraction
 
 from runtime.measures import subscriptions
-from runtime.measures.books import WINDOW, Books, exact
+from runtime.measures.books import WINDOW, Books, currency, exact
 from runtime.measures.measure import MONEY, NO_CURRENCY, Figure, Measure
 from runtime.sql import Sql
 
@@ -58,10 +58,11 @@ def ltv(books: Books) -> Figure:
         return Figure.none(f"{_NOBODY_PAID}, so nothing is known of who stays")
     if not retained.lost:
         return Figure.none(f"no customer left in the last {DAYS} days, so no lifetime can be told")
-    if not paid.payers:
+    payers = subscriptions.payers(books)
+    if not payers:
         return Figure.none("nobody pays anything now")
     leaving = Fraction(retained.lost, retained.customers)
-    amounts = {code: paid.monthly[code] / count / leaving for code, count in paid.payers.items()}
+    amounts = {code: paid.monthly[code] / count / leaving for code, count in payers.items()}
     return Figure(amounts=amounts, note=_unpriced(paid.unpriced))
 
 
@@ -98,20 +99,20 @@ def _campaign_costs(books: Books) -> dict[str, Fraction]:
     first, today = books.first_day, books.at.date()
     begins = 'coalesce(CAST("launchedAt" AS DATE), "startDate", CAST("$createdAt" AS DATE))'
     ends = 'least(coalesce("endDate", CAST(? AS DATE)), CAST(? AS DATE))'
-    cost = exact('"actualCost"')
+    code, cost = currency('"currency"'), exact('"actualCost"')
     # Grouped by days, of which there are few: so few exact divisions are left.
     days = Sql(f"(SELECT *, {begins} AS begins, greatest({begins}, {ends}) AS ends FROM ", (today, today))
     rows = books.rows(
-        f"""SELECT coalesce(upper(trim("currency")), '{NO_CURRENCY}'), begins, ends, sum({cost}) FROM """
+        f"""SELECT coalesce({code}, '{NO_CURRENCY}'), begins, ends, sum({cost}) FROM """
         + days
         + books.table("Campaign", "actualCost", "currency", "launchedAt", "startDate", "endDate")
         + Sql(") WHERE begins <= CAST(? AS DATE) AND ends >= CAST(? AS DATE) GROUP BY ALL", (today, first))
     )
     costs: dict[str, Fraction] = {}
-    for currency, began, ended, cost in rows:
-        if cost:
+    for held, began, ended, spent in rows:
+        if spent:
             share = Fraction(_days(max(began, first), ended), _days(began, ended))
-            costs[currency] = costs.get(currency, Fraction(0)) + Fraction(cost) * share
+            costs[held] = costs.get(held, Fraction(0)) + Fraction(spent) * share
     return costs
 
 

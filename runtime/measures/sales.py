@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from runtime.measures.books import Books, exact
+from runtime.measures.books import Books, currency, exact
 from runtime.measures.measure import MONEY, NO_CURRENCY, Figure, Measure
 from runtime.sql import Sql
 
@@ -14,13 +14,13 @@ def pipeline(books: Books) -> Figure:
     weighed by their probability.
     """
     held = books.table("Deal", "value", "currency", "stage")
-    value = exact('"value"')
+    code, value = currency('"currency"'), exact('"value"')
     rows = books.rows(
-        f"""SELECT coalesce(upper(trim("currency")), '{NO_CURRENCY}'), sum({value}) FROM """
+        f"""SELECT coalesce({code}, '{NO_CURRENCY}'), sum({value}) FROM """
         + held
         + f' WHERE "stage" IN ({OPEN_STAGES}) GROUP BY 1'
     )
-    amounts = {currency: Fraction(amount) for currency, amount in rows if amount is not None}
+    amounts = {code: Fraction(amount) for code, amount in rows if amount is not None}
     return Figure(amounts=amounts or {"": Fraction(0)})
 
 

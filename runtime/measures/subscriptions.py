@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from runtime.measures.books import Books, exact
+from runtime.measures.books import Books, currency, exact
 from runtime.measures.measure import NO_CURRENCY
 from runtime.sql import Sql
 
@@ -33,11 +33,10 @@ EVER_PAID = f"""("status" IN ({_ACTIVE}, 'Paused') OR ("status" = 'Cancelled' AN
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
-    """What is paid for at a moment: the exact amount a month and who pays one, by currency."""
+    """What is paid for at a moment."""
 
-    monthly: Mapping[str, Fraction]
-    payers: Mapping[str, int]
-    unpriced: int  # subscriptions that count, but whose plan has no recurring price
+    monthly: Mapping[str, Fraction]  # the exact amount a month, by currency
+    unpriced: int  # subscriptions that would count, but whose plan has no recurring price
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +54,12 @@ def paid(books: Books) -> Paid:
     return books.once("paid", lambda: _paid(books))
 
 
+def payers(books: Books) -> dict[str, int]:
+    """How many customers pay anything now, by currency."""
+    per_currency = " AS p WHERE amount > 0 GROUP BY currency"
+    return dict(books.rows("SELECT currency, count(DISTINCT who) FROM " + _paying(books) + per_currency))
+
+
 def retained(books: Books) -> Retained:
     """What became of those who paid 30 days ago."""
     return books.once("retained", lambda: _retained(books))
@@ -69,18 +74,20 @@ def begun(books: Books) -> int:
 
 
 def _paid(books: Books) -> Paid:
+    subscriptions = _held(_active(books), books.table("Customer", "currency"))
+    # Added up by kind first, of which there are few, so that there are few prices to choose.
+    kinds = "(SELECT plan, held, period, count(*) AS number, count(quantity) AS counted, "
+    kinds += "CAST(sum(quantity) AS DECIMAL(19, 6)) AS quantity FROM "
     rows = books.rows(
-        """SELECT currency, months, sum(amount), count(*) FILTER (WHERE amount IS NULL),
-            count(DISTINCT who) FILTER (WHERE amount > 0), grouping(months) FROM """
-        + _paying(books)
-        + " AS p GROUP BY GROUPING SETS ((currency, months), (currency))"
+        "WITH kinds AS MATERIALIZED "
+        + kinds
+        + subscriptions
+        + f""" GROUP BY ALL) SELECT coalesce(c.currency, s.held, '{NO_CURRENCY}'), c.months, sum(c.amount * s.quantity),
+            sum(CASE WHEN c.amount IS NULL THEN s.number ELSE s.number - s.counted END) FROM kinds AS s LEFT JOIN """
+        + _chosen("kinds", books.table("Price", *_PRICE))
+        + f" AS c ON {_FITS} GROUP BY ALL"
     )
-    by_currency = [row for row in rows if row[5]]
-    return Paid(
-        monthly=_monthly(row[:3] for row in rows if not row[5]),
-        payers={row[0]: row[4] for row in by_currency if row[4]},
-        unpriced=sum(row[3] for row in by_currency),
-    )
+    return Paid(monthly=_monthly(row[:3] for row in rows), unpriced=int(sum(row[3] for row in rows)))
 
 
 def _retained(books: Books) -> Retained:
@@ -112,46 +119,77 @@ def _paying(books: Books) -> Sql:
 
     `amount` is paid every `months`; both are NULL where the plan has no recurring price.
     """
-    held = books.table("Subscription", *_KEYS, *_PRICED)
-    paid = "(SELECT * FROM " + held + f' WHERE "status" IN ({_ACTIVE}))'
-    return _priced(paid, books.table("Price", *_PRICE), books.table("Customer", "currency"))
+    return _priced(_active(books), books.table("Price", *_PRICE), books.table("Customer", "currency"))
 
 
 def _paying_at_start(books: Books) -> Sql:
-    """The same at the start of the window. Dates say who paid then: they also tell of what was brought in later."""
+    """The same at the start of the window. Of what the log knew of later, dates say whether it was paid for then."""
     held = books.table_at_start("Subscription", *_KEYS, *_PRICED, *_TIMES)
-    began = Sql(f"{PAID_FROM} <= ? AND coalesce({ENDED} > ?, TRUE)", (books.start, books.start))
-    paid = "(SELECT * FROM " + held + f""" WHERE "status" <> 'Paused' AND {EVER_PAID} AND """ + began + ")"
+    by_dates = f"""{EVER_PAID} AND "status" <> 'Paused' AND {PAID_FROM} <= ? AND coalesce({ENDED} > ?, TRUE)"""
+    paid = Sql(f'CASE WHEN "$then" THEN "status" IN ({_ACTIVE}) ELSE {by_dates} END', (books.start, books.start))
     # Of customers only the currency is asked, which they keep: the past of all of them need not be read for that.
-    return _priced(paid, books.table_at_start("Price", *_PRICE), books.table("Customer", "currency"))
+    return _priced(
+        "(SELECT * FROM " + held + " WHERE " + paid + ")",
+        books.table_at_start("Price", *_PRICE),
+        books.table("Customer", "currency"),
+    )
+
+
+def _active(books: Books) -> Sql:
+    held = books.table("Subscription", *_KEYS, *_PRICED)
+    return "(SELECT * FROM " + held + f' WHERE "status" IN ({_ACTIVE}))'
 
 
 def _monthly(rows: Iterable[tuple[Any, ...]]) -> dict[str, Fraction]:
     """The exact amount a month by currency, from rows of `(currency, months, sum of amounts)`."""
     totals: dict[str, Fraction] = {}
-    for currency, months, amount in rows:
+    for code, months, amount in rows:
         if amount is not None:
-            totals[currency] = totals.get(currency, Fraction(0)) + Fraction(amount) / months
+            totals[code] = totals.get(code, Fraction(0)) + Fraction(amount) / months
     return totals
 
 
-_PRICE = ("plan", "amount", "currency", "interval", "intervalCount", "active")
-
-
 def _priced(paid: Sql, prices: Sql, customers: Sql) -> Sql:
-    """Each subscription with the price of its plan that fits best.
+    """Each subscription with its price."""
+    return (
+        "(WITH subscriptions AS "
+        + _held(paid, customers)
+        + f""" SELECT s.who, coalesce(c.currency, s.held, '{NO_CURRENCY}') AS currency, c.months,
+            c.amount * s.quantity AS amount FROM subscriptions AS s LEFT JOIN """
+        + _chosen("(SELECT DISTINCT plan, held, period FROM subscriptions)", prices)
+        + f" AS c ON {_FITS})"
+    )
 
-    A subscription names its plan, and a plan may have several prices: one in the customer's currency goes first, then
-    one of the length of the subscription's period, then an active one, then the shortest, then the newest. The
-    choice is made once for each kind of subscription, of which there are few.
-    """
+
+def _held(paid: Sql, customers: Sql) -> Sql:
+    """Subscriptions by what decides on their price: `who`, `plan`, `quantity`, `held` (a currency), `period` (months)."""
     period = f"""CAST(round(date_diff('day', "currentPeriodStart", "currentPeriodEnd") / {_MONTH_DAYS}) AS BIGINT)"""
     quantity = f"""CASE WHEN "quantity" IS NULL THEN 1
         WHEN abs("quantity") < {_QUANTITY_BELOW} THEN CAST("quantity" AS DECIMAL(13, 6)) END"""
+    who = 'coalesce(s."customer", s."organization", s."$id")'
+    held = currency('c."currency"')
+    return (
+        Sql(f"(SELECT {who} AS who, plan, {quantity} AS quantity, {period} AS period, {held} AS held FROM ")
+        + paid
+        + " AS s LEFT JOIN "
+        + customers
+        + ' AS c ON c."$id" = s."customer")'
+    )
+
+
+_PRICE = ("plan", "amount", "currency", "interval", "intervalCount", "active")
+_FITS = "c.plan = s.plan AND c.held IS NOT DISTINCT FROM s.held AND c.period IS NOT DISTINCT FROM s.period"
+
+
+def _chosen(kinds: str, prices: Sql) -> Sql:
+    """The price that fits a kind of subscription best: `plan`, `held`, `period`, and `amount`, `currency`, `months`.
+
+    A subscription names its plan, and a plan may have several prices: one in the customer's currency goes first, then
+    one of the length of the subscription's period, then an active one, then the shortest, then the newest.
+    """
+    amount, code = exact('"amount"'), currency('"currency"')
     months = """CASE "interval" WHEN 'Monthly' THEN 1 WHEN 'Quarterly' THEN 3 WHEN 'Yearly' THEN 12 END
         * CASE WHEN coalesce("intervalCount", 1) BETWEEN 1 AND 1200 THEN CAST(coalesce("intervalCount", 1) AS BIGINT) END"""
-    who = 'coalesce(s."customer", s."organization", s."$id")'
-    amount = exact('"amount"')
     best = ", ".join(
         (
             "coalesce(p.currency = w.held, FALSE) DESC",
@@ -162,21 +200,10 @@ def _priced(paid: Sql, prices: Sql, customers: Sql) -> Sql:
         )
     )
     return (
-        Sql(f"(WITH subs AS (SELECT {who} AS who, plan, {quantity} AS quantity, {period} AS period, ")
-        + 'upper(trim(c."currency")) AS held FROM '
-        + paid
-        + " AS s LEFT JOIN "
-        + customers
-        + ' AS c ON c."$id" = s."customer"), prices AS (SELECT "plan" AS plan, '
-        + f"""{amount} AS amount, upper(trim("currency")) AS currency, {months} AS months, """
-        + 'coalesce("active", TRUE) AS active, "$number" AS number FROM '
+        Sql(f"(SELECT w.plan, w.held, w.period, p.amount, p.currency, p.months FROM {kinds} AS w JOIN (SELECT plan, ")
+        + f"""{amount} AS amount, {code} AS currency, {months} AS months, coalesce("active", TRUE) AS active,
+            "$number" AS number FROM """
         + prices
-        + "), "
-        + f"""chosen AS (SELECT w.plan, w.held, w.period, p.amount, p.currency, p.months
-            FROM (SELECT DISTINCT plan, held, period FROM subs) AS w JOIN prices AS p
-                ON p.plan = w.plan AND p.amount IS NOT NULL AND p.months IS NOT NULL
-            QUALIFY row_number() OVER (PARTITION BY w.plan, w.held, w.period ORDER BY {best}) = 1)
-        SELECT s.who, coalesce(c.currency, s.held, '{NO_CURRENCY}') AS currency, c.months, c.amount * s.quantity AS amount
-        FROM subs AS s LEFT JOIN chosen AS c
-        ON c.plan = s.plan AND c.held IS NOT DISTINCT FROM s.held AND c.period IS NOT DISTINCT FROM s.period)"""
+        + ") AS p ON p.plan = w.plan AND p.amount IS NOT NULL AND p.months IS NOT NULL QUALIFY row_number()"
+        + f" OVER (PARTITION BY w.plan, w.held, w.period ORDER BY {best}) = 1)"
     )

@@ -196,3 +196,30 @@ def test_what_a_measure_does_not_take_is_refused(
 def test_the_docs_say_each_formula_as_the_measure_does() -> None:
     page = " ".join((Path(__file__).parents[3] / "docs" / "measures.md").read_text().split())
     assert [name for name, measure in MEASURES.items() if f"**`{name}`**" not in page or measure.said not in page] == []
+
+
+def test_what_was_active_then_counts_whatever_its_dates_say(business: Door, calendar: Calendar) -> None:
+    early = business.do(PAID + 'paid("Early", 10, status="Trialing", trialEnd="2026-12-31")')
+    business.do(f'$.Subscription.activate("{early}")')  # long before the trial would have ended
+    then = value_of(business, "mrr")
+    calendar.turn("2026-05-15")
+    business.do(f'$.Subscription.cancel("{early}")')
+    assert (then, value_of(business, "nrr"), value_of(business, "churn")) == (10, 0, 100)
+
+
+def test_the_first_days_of_the_calendar_have_measures_too(business: Door) -> None:
+    business.do(PAID + 'paid("A", 10)')
+    for moment in ("0001-01-01", "0001-02-01T00:00:00Z", "9999-12-31"):
+        found = business("fetch", type="Measure", id="ltv", asOf=moment)
+        assert (found["value"], found["history"]) == (None, [])
+        assert business("fetch", type="Status", asOf=moment)["alerts"] == []
+
+
+def test_an_answer_holds_a_bounded_number_of_currencies(business: Door) -> None:
+    codes = [f"{first}{second}A" for first in "ABCDEFGH" for second in "ABCDEFGH"]
+    business.do(
+        f'for code in {codes} + ["euros", "", " eur "]: $.Deal.create(name="D", value=1, currency=code or None)'
+    )
+    found = business("fetch", type="Measure", id="pipeline")
+    assert (list(found["byCurrency"]), found["why"][:13]) == (sorted([*codes, "EUR"])[:50], "66 currencies")
+    assert (value_of(business, "pipeline:EUR"), value_of(business, "pipeline:XXX")) == (1, 2)
