@@ -10,10 +10,22 @@ import threading
 import duckdb
 
 from runtime.errors import InvalidFilter
+from runtime.tokens import LETTERS
+
+
+def _folded(lower: str) -> str:
+    """SQL for a text without the letters that `tokenize` writes as others: one by one at once, the rest one after another."""
+    single = {letter: other for letter, other in LETTERS.items() if len(other) == 1}
+    sql = f"translate({lower}, '{''.join(single)}', '{''.join(single.values())}')"
+    for letter, others in LETTERS.items():
+        if letter not in single:
+            sql = f"replace({sql}, '{letter}', '{others}')"
+    return sql
+
 
 # SQL for "matches anywhere in the text" and "has the word that the pattern names", both over `{}` and one parameter.
 MATCHES = "regexp_matches({}, ?)"
-HAS_WORD = "regexp_matches(lower(strip_accents({})), ?)"
+HAS_WORD = f"regexp_matches({_folded('lower(strip_accents({}))')}, ?)"
 
 
 def check_pattern(pattern: str, *, where: str) -> None:

@@ -36,7 +36,7 @@ ENDING_CHARS_MIN = 2
 # searched twice as fast.
 TITLE_WEIGHT = 3
 
-_FORMAT = 1  # of what is in the folder, the way that words are folded included: another one is built anew
+_FORMAT = 2  # of what is in the folder, the way that words are folded included: another one is built anew
 _STATE_ID = "$state"
 _TOKENIZER = "words"
 _LONGEST_TEXT = 400_000  # characters of one row

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from runtime.declaration import declare
 from runtime.errors import InvalidArguments
+from runtime.regexes import has_word
 from runtime.text_index import TextIndex, text_of, tokenize
 
 Row = tuple[int, str, str, tuple[str, str], bool]
@@ -213,6 +214,23 @@ def test_the_title_is_the_key_that_names_an_entity() -> None:
 
 def test_the_words_of_an_enum_are_found_together_and_apart() -> None:
     assert tokenize(text_of(NOUN, {"role": "DecisionMaker"})[1]) == ["decisionmaker", "decision", "maker"]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Søren ÆRØ", ["soren", "aero"]),
+        ("Straße STRASSE GROẞ", ["strasse", "strasse", "gross"]),
+        ("Łódź Œuvre Þór Ðóra", ["lodz", "oeuvre", "thor", "dora"]),
+        ("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}stanbul \N{LATIN SMALL LETTER DOTLESS I}s", ["istanbul", "is"]),
+        ("Σίσυφος", ["σισυφοσ"]),
+    ],
+)
+def test_letters_that_not_every_keyboard_has_are_written_as_others_by_index_and_filter(
+    text: str, words: list[str]
+) -> None:
+    assert tokenize(text) == words
+    assert all(has_word(text, word) for word in words)
 
 
 @given(st.text(max_size=50))
