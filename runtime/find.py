@@ -39,18 +39,27 @@ from runtime.vocabulary import Vocabulary
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An entity as a caller gets it, perhaps some of its fields only, and its title, which may be none of those."""
+
+    noun: Noun
+    body: Body
+    title: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Some entities as a caller gets them, each with its noun, and how to get the next ones."""
+    """Some entities as a caller gets them, and how to get the next ones."""
 
-    found: list[tuple[Noun, Body]]
+    found: list[Found]
     total: int | None  # up to TOTAL_MAX + 1, which stands for more than that; None: not asked for
     has_more: bool
     cursor: str | None
 
     @property
     def shown(self) -> list[Body]:
-        return [body for _, body in self.found]
+        return [each.body for each in self.found]
 
 
 def entity(unit: Unit, context: str, noun: Noun, id: str, options: Mapping[str, Any]) -> Body:
@@ -82,7 +91,7 @@ def page(unit: Unit, context: str, noun: Noun, arguments: Mapping[str, Any], *, 
         alone = query.after is None and not has_more
         total = len(rows) if alone else unit.overlay.rows(count_sql(query, source))[0][0]
     return Page(
-        found=[(noun, body) for body in shown],
+        found=[Found(noun, shape, entities.title(noun, body)) for body, shape in zip(bodies, shown, strict=True)],
         total=total,
         has_more=has_more,
         cursor=next_cursor(query, rows[-1]) if has_more else None,
@@ -238,11 +247,11 @@ def _linked(body: Body, key: str) -> list[str]:
 
 def _in_order(
     unit: Unit, context: str, picked: Sequence[tuple[str, str]], noun: Noun | None, arguments: Mapping[str, Any]
-) -> list[tuple[Noun, Body]]:
+) -> list[Found]:
     by_noun: dict[str, list[str]] = {}
     for name, id in picked:
         by_noun.setdefault(name, []).append(id)
-    shown: dict[str, tuple[Noun, Body]] = {}
+    shown: dict[str, Found] = {}
     for name, ids in by_noun.items():
         each = unit.vocabulary.noun(name)
         fields = parse_fields(arguments.get("fields"), each, unit.vocabulary) if noun is not None else None
@@ -250,7 +259,8 @@ def _in_order(
         known = unit.overlay.get_many(each, ids)
         live = [known[id] for id in ids if id in known and not known[id].deleted]
         bodies = _shown(unit.overlay, unit.vocabulary, each, [found.body for found in live], context, fields, include)
-        shown |= {found.id: (each, body) for found, body in zip(live, bodies, strict=True)}
+        titles = [entities.title(each, found.body) for found in live]
+        shown |= {found.id: Found(each, body, title) for found, body, title in zip(live, bodies, titles, strict=True)}
     return [shown[id] for _, id in picked if id in shown]
 
 

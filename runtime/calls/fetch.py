@@ -60,9 +60,10 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         return {**shown, "proof": _proof(tenant, id, shown, seq)} if proof else shown
     noun = _noun_of(unit, id)
     found = find.entity(unit, tenant.context, noun, id, arguments)
+    whole = unit.read(noun, id)
     answer = {
         "id": id,
-        "title": entity.title(noun, found),
+        "title": entity.title(noun, found if whole is None else whole.body),
         "text": _text(found),
         "url": f"{tenant.context}/{noun.name}/{id}",
         "metadata": {"type": noun.name, "version": found.get("$version"), "updatedAt": found.get("$updatedAt")},

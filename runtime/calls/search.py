@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from runtime import entity, find
+from runtime import find
 from runtime.errors import InvalidArguments, InvalidType, did_you_mean
 from runtime.noun import Noun
 from runtime.tenant import Tenant
@@ -38,7 +38,7 @@ def search(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, An
         page = find.page(there, tenant.context, noun, {"total": True, **arguments}, as_of=seq)
     else:
         page = _by_words(tenant, unit, noun, words, arguments)
-    shape: dict[str, Any] = {"results": [_row(tenant, each, body) for each, body in page.found]}
+    shape: dict[str, Any] = {"results": [_row(tenant, each) for each in page.found]}
     if page.total is not None:
         shape["total"] = page.total
     shape["hasMore"] = page.has_more
@@ -72,10 +72,10 @@ def _noun(unit: Unit, type: Any) -> Noun:
     return unit.vocabulary.noun(type)
 
 
-def _row(tenant: Tenant, noun: Noun, body: dict[str, Any]) -> dict[str, Any]:
+def _row(tenant: Tenant, found: find.Found) -> dict[str, Any]:
     return {
-        "id": body["$id"],
-        "title": entity.title(noun, body),
-        "url": f"{tenant.context}/{noun.name}/{body['$id']}",
-        "entity": body,
+        "id": found.body["$id"],
+        "title": found.title,
+        "url": f"{tenant.context}/{found.noun.name}/{found.body['$id']}",
+        "entity": found.body,
     }

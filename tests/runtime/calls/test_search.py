@@ -1,6 +1,20 @@
 """`search` and `fetch` as they are answered: what a row shows of an entity, whichever of its fields were asked for."""
 
+from typing import Any
+
+import pytest
+
 from tests.runtime.door import Door
+
+
+@pytest.mark.parametrize("asked", [{}, {"query": "ada"}, {"query": "ada", "sort": "leadScore"}, {"asOf": "now"}])
+def test_a_title_is_told_also_where_its_field_is_not_asked_for(door: Door, asked: dict[str, Any]) -> None:
+    id = door.do('$.Contact.create(name="Ada", leadScore=5).id')
+    found = door("search", type="Contact", fields=["leadScore"], **asked)
+    entity = {"$id": id, "$type": "Contact", "leadScore": 5}
+    url = f"{door.tenant.context}/Contact/{id}"
+    assert found["results"] == [{"id": id, "title": "Ada", "url": url, "entity": entity}]
+    assert door("fetch", id=id, fields=["leadScore"])["title"] == "Ada"
 
 
 def test_letters_that_not_every_keyboard_has_are_found_by_those_that_it_has(door: Door) -> None:
