@@ -13,12 +13,15 @@ from typing import Any
 import msgspec
 
 from runtime import moments, values
+from runtime.declaration import from_data
 from runtime.entity import Entity, renamed
 from runtime.errors import InvalidArguments
 from runtime.ids import event_seq
 from runtime.noun import Field, Noun
+from runtime.own_nouns import NOUN
 from runtime.sql import Sql, quoted
 from runtime.store import Key, TenantFile, schema
+from runtime.vocabulary import Vocabulary
 
 # Folded in one transaction: large enough to be quick, small enough that no writer waits long behind it.
 EVENTS_AT_ONCE = 50_000
@@ -174,6 +177,14 @@ class Past:
 
     def rows(self, sql: Sql) -> list[tuple[Any, ...]]:
         return self._file.rows(sql)
+
+
+def vocabulary(file: TenantFile, catalogue: Vocabulary, seq: int) -> Vocabulary:
+    """The shipped nouns as they are, and those of the tenant as they were at a position of the log."""
+    events = f"{file.catalog}.events"
+    sql = f"SELECT arg_max(payload, seq) FROM {events} WHERE type = ? AND seq <= ? GROUP BY entity ORDER BY min(seq)"
+    rows = file.rows(Sql(sql, (NOUN.name, seq)))
+    return catalogue.with_nouns(from_data(_decode(payload)["after"]["declaration"]) for (payload,) in rows)
 
 
 def position(file: TenantFile, given: Any, *, now: datetime, head: int, what: str = "asOf") -> int:

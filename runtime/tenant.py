@@ -12,6 +12,7 @@ import duckdb
 import structlog
 
 from runtime import entity as entities
+from runtime import past
 from runtime.clock import Clock, system_clock
 from runtime.cursor import unseal
 from runtime.declaration import from_data
@@ -81,6 +82,7 @@ class Tenant:
         self.context = f"{options.base_url}/~{name}"
         self.file = TenantFile(instance, folder / f"{name}.duckdb", name)
         self.graph = Graph(self.file)
+        self._catalogue = options.catalogue
         self.vocabulary = self._defined(options.catalogue)
         self.file.migrate({noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names})
         self.writer = Writer(
@@ -160,6 +162,10 @@ class Tenant:
         return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body, keep=keep)
 
     # -- nouns -----------------------------------------------------------------------------------------------------
+
+    def vocabulary_at(self, seq: int) -> Vocabulary:
+        """The nouns as they were at a position of the log."""
+        return past.vocabulary(self.file, self._catalogue, seq)
 
     def _defined(self, catalogue: Vocabulary) -> Vocabulary:
         """The shipped nouns and those that the tenant defined, in the order in which it did."""

@@ -11,6 +11,7 @@ from runtime.noun import Noun
 from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
+from runtime.vocabulary import Vocabulary
 
 ARGUMENTS = ("id", "type", "fields", "include", "asOf", "proof")
 TEXT_CHARS_MAX = 20_000
@@ -38,7 +39,8 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
     if type == "Schema":
         if proof:
             raise InvalidArguments("a schema is not in the log, so there is no proof of it")
-        return _schema(unit, id)
+        _, seq = tenant.unit_at(unit, arguments.get("asOf"))
+        return _schema(unit.vocabulary if seq is None else tenant.vocabulary_at(seq), id)
     if type == "LogEvent":
         event = _event(tenant, id)
         return {**event, "proof": proofs.prove(tenant, {"id": id})} if proof else event
@@ -84,8 +86,7 @@ def _noun_of(unit: Unit, id: str) -> Noun:
     raise NotFound(f"no noun has ids that begin with {prefix}_", hint=did_you_mean(prefix, keys))
 
 
-def _schema(unit: Unit, name: str | None) -> dict[str, Any]:
-    vocabulary = unit.vocabulary
+def _schema(vocabulary: Vocabulary, name: str | None) -> dict[str, Any]:
     if name is not None:
         return schema.json_schema(vocabulary.noun(name), vocabulary)
     nouns = [vocabulary.noun(each) for each in vocabulary.names]

@@ -1,8 +1,10 @@
 """Time that can be walked: what was, as it was, by the same queries; what changed, and who changed it."""
 
+from typing import Any
+
 import pytest
 
-from runtime.errors import InvalidArguments, NotFound
+from runtime.errors import InvalidArguments, InvalidType, NotFound
 from tests.runtime.door import Door
 
 
@@ -98,3 +100,21 @@ def test_differences_and_who_set_a_value(door: Door) -> None:
     assert (set_by["seq"], set_by["changed"]["value"]) == (then + 1, {"from": 0, "to": 7})
     assert door.do(f'$.Deal.changedBy("{ids[0]}", "name").version') == 1
     assert door.do(f'$.Deal.changedBy("{ids[0]}", "source")') is None
+
+
+def test_the_schema_of_a_noun_is_that_of_the_moment(door: Door) -> None:
+    door.do('$.define(name="Boat", keys={"name": "string!"})')
+    first = door.head
+    door.do('$.define(name="Boat", keys={"name": "string!", "flag": "string"})')
+
+    def keys(**given: Any) -> list[str]:
+        schema = door("fetch", type="Schema", id="Boat", **given)
+        return [key for key in schema["properties"] if not key.startswith("$")]
+
+    assert (keys(), keys(asOf=first), keys(asOf="now")) == (["name", "flag"], ["name"], ["name", "flag"])
+    nouns = door("fetch", type="Schema", asOf=first - 1)["nouns"]
+    assert "Boat" not in [noun["name"] for noun in nouns]
+    with pytest.raises(InvalidType):
+        keys(asOf=first - 1)
+    with pytest.raises(InvalidArguments, match="the log ends at"):
+        keys(asOf=door.head + 1)
