@@ -17,6 +17,7 @@ import structlog
 from runtime import tenant_files, wire
 from runtime.calls import house, proofs
 from runtime.calls.do import do
+from runtime.calls.dollar import Dollar
 from runtime.calls.fetch import fetch
 from runtime.calls.search import search
 from runtime.calls.transfer import export_page, export_start, import_rows, import_start
@@ -24,7 +25,10 @@ from runtime.catalogue import shipped
 from runtime.clock import Clock, system_clock
 from runtime.errors import Conflict, InvalidArguments, Unavailable, VerbenaError, did_you_mean
 from runtime.event_log import NewSalt, new_salt
+from runtime.handlers.runner import Runner
 from runtime.ids import NewId, new_id
+from runtime.outside.hosts import Hosts
+from runtime.outside.outside import client
 from runtime.own_nouns import FOLDED
 from runtime.proofs.signing import Keyring
 from runtime.rewrite import differing, rebuilt, without_erased
@@ -60,6 +64,7 @@ class EngineOptions:
     limits: InstanceLimits = field(default_factory=InstanceLimits)
     cache_bytes: int = 112 << 20  # entities kept in memory, by all open tenants together
     workers: int = 2  # sandbox workers that are kept warm
+    hosts: Hosts = field(default_factory=Hosts)  # that tenants may ask, see `runtime.outside`
 
 
 class Engine:
@@ -81,6 +86,7 @@ class Engine:
         self._rewriting = threading.Lock()
         self._tails = Tails()
         self._closing = threading.Event()
+        self._http = client(self._options.hosts)
         self.pool = Pool(size=self._options.workers)
         threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True).start()
 
@@ -192,6 +198,7 @@ class Engine:
             if not tenant.erasing:
                 return
             path = tenant.file.path
+            tenant.outside.forget_erased()  # first: as long as the file holds it, this is done again
             with self._apart(name, "is being written anew after an erasure"), self._new_file(path) as new:
                 with (
                     closing(TenantFile(self._instance, path, name)) as file,
@@ -303,8 +310,13 @@ class Engine:
             salt=given.salt,
             new_id=given.new_id,
             step=given.step,
+            http=self._http,
+            runs=self._runner,
             committed=self._tails.committed,
         )
+
+    def _runner(self, tenant: Tenant) -> Runner:
+        return Runner(tenant, self.pool, lambda unit: Dollar(tenant, unit, self.pool).call)
 
     def _make_room(self) -> None:
         while len(self._tenants) >= OPEN_TENANTS_MAX:
@@ -341,11 +353,11 @@ def _do(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
 
 
 def _dollar(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
-    return house.dollar(engine.tenant(caller.tenant), caller, given)
+    return house.dollar(engine.tenant(caller.tenant), engine.pool, caller, given)
 
 
 def _nouns(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
-    return house.nouns(engine.tenant(caller.tenant), caller, given)
+    return house.nouns(engine.tenant(caller.tenant), engine.pool, caller, given)
 
 
 def _events(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
@@ -361,7 +373,7 @@ def _import_start(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> A
 
 
 def _import(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:
-    return import_rows(engine.tenant(caller.tenant), caller, given)
+    return import_rows(engine.tenant(caller.tenant), engine.pool, caller, given)
 
 
 def _export_start(engine: Engine, caller: Caller, given: Mapping[str, Any]) -> Any:

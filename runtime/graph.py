@@ -241,6 +241,11 @@ class Overlay:
         """Whether an entity is staged, here or in what this stands on."""
         return id in self.entities or (isinstance(self._below, Overlay) and self._below.has(id))
 
+    @property
+    def nouns(self) -> set[str]:
+        """The nouns of which something is staged."""
+        return {name for name, entities in self._by_noun.items() if entities}
+
     def owner(self, key: Key) -> str | None:
         return self.keys[key] if key in self.keys else self._below.owner(key)
 

@@ -41,17 +41,7 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
     states.enter(noun, verb, was, after, by_import=unit.via is not None)
     _apply_effects(unit, noun, verb, after, given, inputs)
 
-    mark = None
-    for handler in unit.before(noun, verb):
-        mark = mark or unit.mark()
-        try:
-            amended = handler(after, unit)
-            if amended:
-                _merge(after, _accepted(noun, verb, amended, before)[0])
-        except BaseException:
-            unit.fall_back(mark)
-            raise
-
+    _ask_handlers(unit, noun, verb, before, after)
     if before is not None and verb.name == "update" and after == was:
         return before  # an update that changes nothing makes no event
     return _stage(unit, noun, verb, before, after, inputs)
@@ -64,6 +54,7 @@ def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
         refuse_if_pointed_at(unit.vocabulary, unit.overlay, noun, id)
     unit.deletions.append((noun, id))
     after = {**before.body, "$deletedAt": stamp(unit.now, before.body)}
+    _ask_handlers(unit, noun, verb, before, after)
     return _stage(unit, noun, verb, before, after, {})
 
 
@@ -90,6 +81,7 @@ def restore(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
     if not before.deleted:
         raise ValidationFailed(f"{id} is not deleted", hint="there is nothing to restore")
     after = _completed(unit, noun, {key: value for key, value in before.body.items() if key != "$deletedAt"})
+    _ask_handlers(unit, noun, verb, before, after)
     return _stage(unit, noun, verb, before, after, {})
 
 
@@ -106,6 +98,7 @@ def rollback(unit: Unit, noun: Noun, verb: Verb, id: str, version: int) -> Entit
         if not key.startswith("$") and key in noun.fields:
             after[key] = values.parse(noun.fields[key], value, where=f"{noun.name}.{key}")
     after = _completed(unit, noun, after)
+    _ask_handlers(unit, noun, verb, before, after)
     return _stage(unit, noun, verb, before, after, {"version": version})
 
 
@@ -147,6 +140,34 @@ def present(unit: Unit, noun: Noun, id: str | None) -> Entity:
     return found
 
 
+def _ask_handlers(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body) -> None:
+    """Run what runs BEFORE the verb, one after another, and merge what each returns into the entity as it would become.
+
+    Where one raises, all that was staged since is dropped.
+    """
+    handlers = unit.before(noun, verb)
+    if not handlers:
+        return
+    if before is None:
+        after["$id"] = _fresh_id(unit, noun)
+    mark = unit.mark()
+    try:
+        for handler in handlers:
+            amended = handler(noun, after, unit)
+            if amended:
+                own = {key: value for key, value in amended.items() if not key.startswith("$")}
+                _merge(after, _accepted(noun, verb, own, before, asks_inputs=False)[0])
+            present = unit.overlay.entities.get(after["$id"])
+            if present is not None and (before is None or present.version != before.version):
+                raise ValidationFailed(
+                    f"a handler before {noun.name}.{verb.name} changed {present.id} itself",
+                    hint="return the values to change, such as {'stage': 'Lead'}: they are merged",
+                )
+    except BaseException:
+        unit.fall_back(mark)
+        raise
+
+
 def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]) -> Entity:
     """Check the entity as it would become, and stage the event that leads to it."""
     was: Body = {} if before is None else before.body
@@ -155,11 +176,11 @@ def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Bod
         _check_relations(unit, noun, was, after, all_of_them=verb.name == "restore")
     taken, freed = _claim_uniques(unit, noun, before, after)
     now = stamp(unit.now, before.body if before else None)
-    id = before.id if before else _fresh_id(unit, noun)
+    id = before.id if before else after.get("$id") or _fresh_id(unit, noun)
     version = before.version + 1 if before else 1
     after |= {"$id": id, "$type": noun.name, "$version": version, "$updatedAt": now}
     if before is None:
-        after |= {"$createdAt": now, "$createdBy": unit.caller.actor}
+        after |= {"$createdAt": now, "$createdBy": unit.rights.actor}
     entity = Entity(noun.name, id, version, before.number if before else 0, after)
     unit.stage(
         Change(
@@ -175,7 +196,9 @@ def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Bod
     return entity
 
 
-def _accepted(noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity | None) -> tuple[Body, Body]:
+def _accepted(
+    noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity | None, *, asks_inputs: bool = True
+) -> tuple[Body, Body]:
     """What was given, as stored values and as inputs of the verb; anything undeclared is refused."""
     accepted: Body = {}
     inputs: Body = {}
@@ -194,7 +217,7 @@ def _accepted(noun: Noun, verb: Verb, given: Mapping[str, Any], before: Entity |
         else:
             raise _undeclared(noun, verb, key)
     for name, field in verb.inputs.items():
-        if field.required and inputs.get(name) is None:
+        if asks_inputs and field.required and inputs.get(name) is None:
             raise ValidationFailed(f"{noun.name}.{verb.name} needs {name}", hint=f"{verb.name}(id, {name}=…)")
     return accepted, inputs
 
@@ -223,6 +246,8 @@ def _expect_version(before: Entity, expected: Any) -> None:
 def _undeclared(noun: Noun, verb: Verb, key: str) -> ValidationFailed:
     if key in META_FIELDS or key.startswith("$"):
         return ValidationFailed(f"{key} is set by Verbena and cannot be written", hint="leave it out")
+    if key == "id":
+        return ValidationFailed(f"the $id of a {noun.name} is set by Verbena", hint="leave out id")
     if key in noun.renamed:
         return ValidationFailed(
             f"{noun.name}.{key} is called {noun.renamed[key]} now", hint=f"write {noun.renamed[key]}"

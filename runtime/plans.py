@@ -11,8 +11,8 @@ import msgspec
 from runtime.clock import Clock
 from runtime.declaration import from_data
 from runtime.entity import Entity, title
-from runtime.errors import Conflict, LimitExceeded, NotFound
-from runtime.own_nouns import NOUN
+from runtime.errors import Conflict, InvalidArguments, LimitExceeded, NotFound
+from runtime.own_nouns import NOUN, RUN
 from runtime.sql import Sql
 from runtime.store import Key, TenantFile
 from runtime.unit import Change, Lookup, Unit
@@ -57,6 +57,10 @@ class Plan(msgspec.Struct):
     output: str
     run: str
     call: str  # stands for what was to be done
+    handlers: str = ""  # stands for the tenant's handlers as they were
+    queried: list[str] = []  # nouns that a BEFORE handler queried
+    began_at: int = 0
+    outside: list[dict[str, Any]] = []  # the calls that it would have made, which were not made
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,9 @@ class PlanShelf:
         return msgspec.json.decode(rows[0][0], type=Plan)
 
 
-def planned(unit: Unit, result: Any, output: str, *, call: str) -> Plan:
+def planned(
+    unit: Unit, result: Any, output: str, *, call: str, handlers: str, outside: Sequence[dict[str, Any]] = ()
+) -> Plan:
     """What a unit that is not committed would write."""
     return Plan(
         changes=[
@@ -129,18 +135,30 @@ def planned(unit: Unit, result: Any, output: str, *, call: str) -> Plan:
         output=output,
         run=unit.run or "",
         call=call,
+        handlers=handlers,
+        queried=sorted(unit.queried),
+        began_at=unit.began_at,
+        outside=list(outside),
     )
 
 
-def staged_again(plan: Plan, unit: Unit) -> None:
+def staged_again(plan: Plan, unit: Unit, *, handlers: str) -> None:
     """Stage in a fresh unit exactly what a plan holds. Raises Conflict where the tenant's nouns are others by now."""
     if fingerprint(unit.vocabulary) != plan.declarations:
         raise Conflict("a noun was changed since the plan was made", hint="run it with dryRun again")
+    if plan.outside:
+        raise InvalidArguments(
+            f"the plan would make {len(plan.outside)} calls to the outside: it can only be shown",
+            hint="what a service would have answered is not known; run the code without dryRun",
+        )
     for each in plan.changes:
         if each.noun == NOUN.name:
             unit.vocabulary = unit.vocabulary.with_noun(from_data(each.body["declaration"]))
 
-    unit.planned = True
+    if plan.handlers != handlers:
+        raise Conflict("a handler was stored or changed since the plan was made", hint="run it with dryRun again")
+    unit.planned, unit.began_at = True, plan.began_at
+    unit.queried.update(plan.queried)
     for name, id, version in plan.reads:
         unit.reads[id] = (unit.vocabulary.noun(name), version)
     for each in plan.changes:
@@ -164,7 +182,7 @@ def staged_again(plan: Plan, unit: Unit) -> None:
 def shown(plan: Plan, hash: str, vocabulary: Vocabulary) -> dict[str, Any]:
     """A plan as a caller gets it: its writes, what they rest on, and the same in words."""
     writes: list[dict[str, Any]] = []
-    for each in plan.changes[:WRITES_SHOWN_MAX]:
+    for each in _shown(plan):
         noun = vocabulary.noun(each.noun)
         write: dict[str, Any] = {
             "event": f"{noun.name}.{noun.verbs[each.verb].past}",
@@ -176,8 +194,10 @@ def shown(plan: Plan, hash: str, vocabulary: Vocabulary) -> dict[str, Any]:
             write["input"] = each.input
         writes.append(write)
     shape: dict[str, Any] = {"hash": hash, "writes": writes, "diff": difference(plan, vocabulary)}
-    if len(plan.changes) > WRITES_SHOWN_MAX:
-        shape["writesTotal"] = len(plan.changes)
+    if len(_own_changes(plan)) > WRITES_SHOWN_MAX:
+        shape["writesTotal"] = len(_own_changes(plan))
+    if plan.outside:
+        shape["outside"] = plan.outside[:WRITES_SHOWN_MAX]
     shape["restsOn"] = {id: version for _, id, version in plan.reads}
     return shape
 
@@ -185,7 +205,7 @@ def shown(plan: Plan, hash: str, vocabulary: Vocabulary) -> dict[str, Any]:
 def difference(plan: Plan, vocabulary: Vocabulary) -> str:
     """The plan as lines that people can read: `~ Deal "Big" (deal_…) won: stage Proposal → Won`."""
     lines: list[str] = []
-    for each in plan.changes[:WRITES_SHOWN_MAX]:
+    for each in _shown(plan):
         noun = vocabulary.noun(each.noun)
         past = noun.verbs[each.verb].past
         sign = "+" if each.version == 1 else "-" if "$deletedAt" in each.body else "~"
@@ -202,6 +222,15 @@ def fingerprint(vocabulary: Vocabulary) -> str:
     """Stands for a tenant's nouns: another one means that something about them was changed."""
     declared: Sequence[Any] = [vocabulary.noun(name).declaration for name in vocabulary.names]
     return hashlib.sha256(_encode(declared)).hexdigest()[:16]
+
+
+def _own_changes(plan: Plan) -> list[_Staged]:
+    """The changes of the graph; that handlers ran is told apart from them."""
+    return [each for each in plan.changes if each.noun != RUN.name]
+
+
+def _shown(plan: Plan) -> list[_Staged]:
+    return _own_changes(plan)[:WRITES_SHOWN_MAX]
 
 
 def _own(body: Mapping[str, Any]) -> dict[str, Any]:

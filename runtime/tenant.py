@@ -1,12 +1,13 @@
 """One tenant, open: its file, its graph, its nouns, its writer and its text index, put together once."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import duckdb
 import structlog
@@ -20,10 +21,14 @@ from runtime.entity import Entity
 from runtime.errors import Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt
 from runtime.graph import Graph, View
+from runtime.handlers.handler import Handler
+from runtime.handlers.handler_set import HandlerSet
 from runtime.idempotency import Answers
 from runtime.ids import NewId, new_id
-from runtime.noun import Noun
-from runtime.own_nouns import NOUN, OWN_NOUNS
+from runtime.ledger import Ledger
+from runtime.noun import Noun, Verb
+from runtime.outside.outside import Outside
+from runtime.own_nouns import HANDLER, NOUN, OWN_NOUNS, RUN
 from runtime.past import History, Past, position
 from runtime.plans import PlanShelf
 from runtime.proofs import rotation_event
@@ -38,9 +43,12 @@ from runtime.store import EventRow, Instance, TenantFile
 from runtime.store.tenant_file import CHECKPOINT_PATIENCE_SECONDS
 from runtime.tenant_files import copy_apart
 from runtime.text_index import TextIndex, text_of
-from runtime.unit import Caller, Change, Unit
+from runtime.unit import BeforeHandler, Caller, Change, Unit
 from runtime.vocabulary import Vocabulary
 from runtime.writer import Committed, Keep, Step, Writer, no_step
+
+if TYPE_CHECKING:
+    from runtime.outside.http import Http
 
 # A unit that met somebody else's change is run again this often before its caller hears of it.
 TRIES_MAX = 8
@@ -54,6 +62,70 @@ CATCH_UP_SECONDS_MAX = 10.0
 log = structlog.get_logger()
 
 
+class RunQueue(Protocol):
+    """What runs handlers after a commit."""
+
+    def committed(self, runs: Sequence[Entity]) -> None:
+        """Hear of runs that were committed and wait to be run; in the writer's turn, so only take note."""
+        ...
+
+    def again(self, run: Entity) -> None:
+        """Hear of a run that is to be tried again."""
+        ...
+
+    def enabled(self, handler: str) -> None:
+        """Hear of a handler that may run again."""
+        ...
+
+    def why(self, run: Entity) -> str | None:
+        """What a run that has not ended waits for."""
+        ...
+
+    def stand(self, ids: Sequence[str], seconds: float) -> list[dict[str, Any]]:
+        """How these runs stand, after waiting for them at most as long."""
+        ...
+
+    def keep_up(self) -> None:
+        """Start what has become due."""
+        ...
+
+    def close(self) -> None:
+        """Cut off what runs and start nothing more."""
+        ...
+
+
+class NoRuns:
+    """Of a tenant whose handlers nobody runs, such as one that is only looked at."""
+
+    def __init__(self, tenant: "Tenant") -> None:
+        pass
+
+    def committed(self, runs: Sequence[Entity]) -> None:
+        pass
+
+    def again(self, run: Entity) -> None:
+        pass
+
+    def enabled(self, handler: str) -> None:
+        pass
+
+    def why(self, run: Entity) -> str | None:
+        return None
+
+    def stand(self, ids: Sequence[str], seconds: float) -> list[dict[str, Any]]:
+        return []
+
+    def keep_up(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class HandlersAreAsked(Exception):
+    """In the writer's turn no code is run, and a handler runs BEFORE this verb: it takes a unit outside."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantOptions:
     """What an open tenant is given from outside; a test supplies other values."""
@@ -62,10 +134,12 @@ class TenantOptions:
     base_url: str
     keyring: Keyring
     checkpoints: Path  # where the signed heads of each tenant's log are kept, away from its file
+    http: "Http | None" = None  # asks the hosts that the operator allows; None where that is none
     clock: Clock = system_clock
     salt: NewSalt = new_salt
     new_id: NewId = new_id
     step: Step = no_step
+    runs: Callable[["Tenant"], RunQueue] = NoRuns
     # Hears of every commit, with the tenant's name, in the writer's turn: it must do no more than wake somebody.
     committed: Callable[[str, Sequence[tuple[Change, EventRow]]], None] = lambda name, logged: None
 
@@ -84,6 +158,8 @@ class Tenant:
         self.graph = Graph(self.file)
         self._catalogue = options.catalogue
         self.vocabulary = self._defined(options.catalogue)
+        self.handlers = self._stored_handlers()
+        self.ledger = Ledger(self.file, options.new_id)
         self.file.migrate({noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names})
         self.writer = Writer(
             self.file,
@@ -91,6 +167,8 @@ class Tenant:
             clock=options.clock,
             salt=options.salt,
             vocabulary=lambda: self.vocabulary,
+            handlers=lambda: self.handlers,
+            ledger=self.ledger,
             on_commit=self._after_commit,
             step=options.step,
         )
@@ -117,6 +195,11 @@ class Tenant:
         # Payloads of erased entities are in the file still: it must be written anew before anybody is answered.
         self.erasing = unfinished_erasures(self.file) > 0
         self.last_used = time.monotonic()
+        self.outside = Outside(
+            self.file, self.graph, options.http, clock=options.clock, record=self._record_effects, step=options.step
+        )
+        self.runs = options.runs(self)
+        self.outside.recover(Caller(tenant=name, actor="verbena"))
         if self.writer.seq:
             self._start(self._warm)
 
@@ -132,7 +215,15 @@ class Tenant:
             run=run,
             via=via,
             new_id=self.new_id,
+            before=self._no_code,
+            began_at=self.writer.seq,
+            handlers=self.handlers,
         )
+
+    def _no_code(self, noun: Noun, verb: Verb) -> Sequence[BeforeHandler]:
+        if self.handlers.before(noun, verb):
+            raise HandlersAreAsked(f"{noun.name}.{verb.name}")
+        return ()
 
     def unit_at(self, unit: Unit, as_of: Any, cursor: Any = None) -> tuple[Unit, int | None]:
         """The unit that reads at `asOf`, or where the cursor left off, and that position; the unit itself for the present."""
@@ -147,7 +238,10 @@ class Tenant:
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside; Conflict where what it rests on has changed, its nouns included."""
-        return self.writer.commit(unit, keep=keep)
+        self.outside.stage(unit)
+        committed = self.writer.commit(unit, keep=keep)
+        self.outside.committed(unit)
+        return committed
 
     def in_turn(
         self,
@@ -160,6 +254,12 @@ class Tenant:
     ) -> Committed:
         """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
         return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body, keep=keep)
+
+    def flush_ledger(self) -> None:
+        """Write what the ledger noted, so that it is found."""
+        if self.ledger.has_noted:
+            caller = Caller(tenant=self.name, actor="verbena")
+            self.in_turn(caller, lambda unit: None)
 
     # -- nouns -----------------------------------------------------------------------------------------------------
 
@@ -178,6 +278,13 @@ class Tenant:
         return vocabulary.with_nouns(
             from_data(entities.decoded(NOUN, "", 0, body).body["declaration"]) for (body,) in rows
         )
+
+    def _stored_handlers(self) -> HandlerSet:
+        """The handlers that the tenant stored, removed ones left out."""
+        table = self.file.table(HANDLER)
+        sql = f"""SELECT "$id", "$number", "$body" FROM {table} WHERE status <> 'Removed'"""
+        rows = [] if table is None else self.file.rows(Sql(sql))
+        return HandlerSet((Handler.of(entities.decoded(HANDLER, *row)) for row in rows), self.vocabulary)
 
     def _start(self, work: Callable[[], None]) -> None:
         thread = threading.Thread(target=work, name=f"verbena{work.__name__}", daemon=True)
@@ -256,7 +363,8 @@ class Tenant:
 
     # -- after a commit --------------------------------------------------------------------------------------------
 
-    def _after_commit(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
+    def _after_commit(self, logged: Sequence[tuple[Change, EventRow]], runs: Sequence[Entity]) -> None:
+        stored = [Handler.of(change.entity) for change, _ in logged if change.noun is HANDLER]
         for change, _ in logged:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
@@ -264,6 +372,8 @@ class Tenant:
                 self.graph.forget_keys()
             if change.verb.name == "erase":
                 self.erasing = True
+        if stored or any(change.noun is NOUN for change, _ in logged):
+            self.handlers = self.handlers.changed(stored, self.vocabulary)
         index = self._texts
         if index is not None and self._caught_up.is_set():  # until then, catching up finds it
             index.add(
@@ -274,15 +384,29 @@ class Tenant:
                 ]
             )
         self._committed(self.name, logged)
+        if runs:
+            self.runs.committed(runs)
+        for change, _ in logged:
+            if change.noun is RUN and change.verb.name == "retry":
+                self.runs.again(change.entity)
+            elif change.noun is RUN and change.verb.name == "release":
+                self.outside.end(change.entity.id)
+            elif change.noun is HANDLER and change.entity.body["status"] != "Disabled":
+                self.runs.enabled(change.entity.id)
 
     def _record_rotations(self, keyring: Keyring) -> None:
         caller = Caller(tenant=self.name, actor="verbena")
         self.in_turn(caller, lambda unit: rotation_event.stage(unit, keyring.rotations()))
 
+    def _record_effects(self, caller: Caller, body: Callable[[Unit], None], run: str) -> Committed:
+        return self.in_turn(caller, body, run=run)
+
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def keep_up(self) -> None:
         """What is due now and then: sign the head of a log that rests, fold in the WAL of a file that rests or has grown."""
+        self.runs.keep_up()
+        self.flush_ledger()
         # A clock that was put back since says nothing of how long ago that was.
         rests = abs(self.clock() - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT
         if rests:
@@ -295,6 +419,7 @@ class Tenant:
                 self._folding.release()
         if rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
+            self.outside.keep_up()
 
     def _fold_in(self, *, waits: bool) -> None:
         """Fold in the WAL, the next time where queries are in the way; `waits`: have writers wait for those queries too."""
@@ -333,11 +458,15 @@ class Tenant:
 
     def close(self) -> None:
         """Let go of everything; what was acknowledged is in the file already."""
+        self.runs.close()
+        with contextlib.suppress(VerbenaError):
+            self.flush_ledger()
         self._closing.set()
         for thread in self._threads:
             thread.join()  # a query that still runs would keep the file open; each of them looks up after every piece
         if self._texts is not None:
             self._texts.close()
+        self.outside.close()
         with self._folding, self.writer.pause():
             self.writer.close()
             self.file.close()

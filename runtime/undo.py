@@ -7,7 +7,7 @@ from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, LimitExceeded, NotFound, VerbenaError
 from runtime.ids import event_seq
 from runtime.noun import Noun
-from runtime.own_nouns import HANDLER, RUN
+from runtime.own_nouns import EFFECT, HANDLER, RUN
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import EVENTS_MAX, Unit
@@ -85,7 +85,7 @@ def _events(file: TenantFile, what: Any) -> list[EventRow]:
 
 def _span(rows: list[EventRow], unit: Unit) -> tuple[dict[str, EventRow], dict[str, EventRow]]:
     """The first and the last event of each entity."""
-    rows = [row for row in rows if row.type != RUN.name]
+    rows = [row for row in rows if row.type not in (RUN.name, EFFECT.name)]
     strange = next((row for row in rows if row.type not in (*unit.vocabulary.names, HANDLER.name)), None)
     if strange is not None:
         raise Conflict(

@@ -1,7 +1,8 @@
 """The unit of work: what one call changes, staged in memory, and what that rests on."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -38,6 +39,7 @@ class Change:
     entity: Entity
     input: Mapping[str, Any]
     changed: Mapping[str, Any]  # key → {"from": …, "to": …}
+    actor: str | None = None  # who did it, where that is not the unit's caller: a handler acts with rights of its own
     taken: tuple[Key, ...] = ()
     freed: tuple[Key, ...] = ()
 
@@ -45,7 +47,7 @@ class Change:
 class BeforeHandler(Protocol):
     """What runs BEFORE a verb: it sees the entity as it would become, may return values to merge, may raise."""
 
-    def __call__(self, entity: Mapping[str, Any], unit: "Unit") -> Mapping[str, Any] | None: ...
+    def __call__(self, noun: Noun, entity: Mapping[str, Any], unit: "Unit") -> Mapping[str, Any] | None: ...
 
 
 # Which handlers run BEFORE a verb of a noun, in the order of registration.
@@ -83,6 +85,11 @@ class Unit:
     # Entities that are led somewhere together: what they are to each other is checked when all of them are there.
     moving: frozenset[str] = frozenset()
     planned: bool = False  # staged again from a plan, which may have been committed before
+    depth: int = 0  # how many handlers set each other off until this
+    root: str | None = None  # the run that everything goes back to; None: this one
+    began_at: int = 0  # the position of the log when the unit began
+    handlers: object = None  # the tenant's handlers when it began: others at commit are a conflict
+    effects: object = None  # what its code may ask of the outside, see `runtime.outside`
     overlay: Overlay = field(init=False)
     changes: list[Change] = field(default_factory=list[Change])
     # id → (noun, version it had when it was first read; 0 where there was none)
@@ -91,6 +98,11 @@ class Unit:
     deletions: list[tuple[Noun, str]] = field(default_factory=list[tuple[Noun, str]])
     # The one entity that had a value, or None, for keys that are not unique: still so at commit, or a conflict.
     lookups: list[Lookup] = field(default_factory=list[Lookup])
+
+    # Nouns that a BEFORE handler queried; "*" for all of them. A change of one since the unit began is a conflict.
+    queried: set[str] = field(default_factory=set[str])
+    ledger: list[Entity] = field(default_factory=list[Entity])  # runs to be written with this unit
+    _acting: Caller | None = None
 
     began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
 
@@ -109,6 +121,8 @@ class Unit:
         """Add an event; reads of this unit see its entity from now on."""
         if len(self.changes) >= EVENTS_MAX:
             raise LimitExceeded(f"one unit makes at most {EVENTS_MAX:,} events", hint="do the work in several calls")
+        if self._acting is not None:
+            change = replace(change, actor=self._acting.actor)
         self.changes.append(change)
         self.overlay.put(change.entity)
         for key in change.freed:
@@ -127,10 +141,29 @@ class Unit:
         body = {key: value for key, value in {**was, **values}.items() if value is not None}
         body |= {"$id": id, "$type": noun.name, "$version": before.version + 1 if before else 1, "$updatedAt": now}
         if before is None:
-            body |= {"$createdAt": now, "$createdBy": self.caller.actor}
+            body |= {"$createdAt": now, "$createdBy": self.rights.actor}
         entity = Entity(noun.name, id, body["$version"], before.number if before else 0, body)
         self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}))
         return entity
+
+    @property
+    def rights(self) -> Caller:
+        """Whose rights count now: those of the caller, or of the handler that runs in the middle of the unit."""
+        return self._acting or self.caller
+
+    @contextmanager
+    def acting(self, handler: Caller) -> Generator[None]:
+        """What is done meanwhile is done by a handler: with its rights, in its name, and resting on what it queries."""
+        before, self._acting = self._acting, handler
+        try:
+            yield
+        finally:
+            self._acting = before
+
+    def query(self, *nouns: str) -> None:
+        """Note what is queried where an answer must still hold at commit."""
+        if self._acting is not None:
+            self.queried.update(nouns)
 
     def mark(self) -> "Mark":
         """A point to fall back to."""

@@ -21,8 +21,11 @@ from runtime.errors import Conflict, Unavailable, VerbenaError
 from runtime.event_log import NewSalt, new_salt, recorded
 from runtime.find import holders
 from runtime.graph import Graph, Overlay, View
+from runtime.handlers.handler_set import HandlerSet
+from runtime.ledger import Ledger
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
+from runtime.own_nouns import HANDLER, RUN
 from runtime.store import Batch, EventRow, Key, TenantFile, key_text
 from runtime.unit import Change, Unit
 from runtime.values import format_datetime
@@ -52,6 +55,8 @@ class Committed:
 
     value: Any
     events: tuple[EventRow, ...]
+    runs: tuple[Entity, ...] = ()  # of handlers, set off by these events
+    ran: tuple[Entity, ...] = ()  # those of BEFORE handlers
 
 
 # Makes the row that keeps the answer of a call with an idempotency key, out of what its body returned and its events.
@@ -72,6 +77,8 @@ class _Work:
     keep: Keep | None = None
     value: Any = None
     rows: list[EventRow] = field(default_factory=list[EventRow])
+    runs: list[Entity] = field(default_factory=list[Entity])
+    ran: tuple[Entity, ...] = ()
     error: BaseException | None = None
     done: bool = False
     leads: bool = False  # its caller commits the next batch
@@ -89,7 +96,9 @@ class Writer:
         clock: Clock,
         salt: NewSalt = new_salt,
         vocabulary: Callable[[], Vocabulary],
-        on_commit: Callable[[list[tuple[Change, EventRow]]], None],
+        handlers: Callable[[], HandlerSet],
+        ledger: Ledger,
+        on_commit: Callable[[list[tuple[Change, EventRow]], list[Entity]], None],
         step: Step = no_step,
     ) -> None:
         self._file = file
@@ -97,7 +106,10 @@ class Writer:
         self._clock = clock
         self._salt = salt
         self._vocabulary = vocabulary
+        self._handlers = handlers
+        self._ledger = ledger
         self._on_commit = on_commit
+        self._touched: dict[str, int] = {}  # noun → the position of its latest change
         self._step = step
         self._turn = threading.Lock()  # held while a batch is committed
         self._mutex = threading.Lock()  # of the queue, and of who leads
@@ -106,13 +118,14 @@ class Writer:
         self._crowded = False
         self._closed = False
         self.seq, at = file.head()
+        self._opened_at = self.seq  # what was changed before, nobody knows by noun
         # The time of the latest event: times in the log never fall, whatever the clock does.
         self.at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
         self.last_commit_at = clock()
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside. Raises Conflict where something that it rests on has changed."""
-        if not unit.changes and keep is None:
+        if not unit.changes and not unit.ledger and keep is None:
             self._check_reads(unit, self._graph)
             return Committed(value=None, events=())
         return self._submit(_Work(unit=unit, make_unit=lambda view: unit, body=lambda unit: None, keep=keep))
@@ -147,7 +160,7 @@ class Writer:
             self._lead()
         if work.error is not None:
             raise work.error
-        return Committed(value=work.value, events=tuple(work.rows))
+        return Committed(value=work.value, events=tuple(work.rows), runs=tuple(work.runs), ran=work.ran)
 
     def _wait(self, work: _Work) -> bool:
         """Return when the work is done, False, or when its caller is to commit the next batch, True."""
@@ -230,8 +243,8 @@ class Writer:
                 continue
             overlay.absorb(unit.overlay)
             accepted.append((work, unit))
-            if unit.vocabulary is not unit.began_with:
-                rest = works[place + 1 :]  # they must see the nouns as this unit leaves them
+            if unit.vocabulary is not unit.began_with or any(change.noun is HANDLER for change in unit.changes):
+                rest = works[place + 1 :]  # they must see the nouns and the handlers as this unit leaves them
                 break
         try:
             self._write(accepted)
@@ -239,7 +252,7 @@ class Writer:
             self._graph.forget()
             if len(accepted) > 1:
                 for work, _ in accepted:
-                    work.rows = []
+                    work.rows, work.runs = [], []
                 for work, _ in accepted:
                     self._commit_batch([work])
             else:
@@ -262,6 +275,8 @@ class Writer:
         freed: set[Key] = set()
         logged: list[tuple[Change, EventRow]] = []
         stored: set[str] = set()
+        noted = self._ledger.take()
+        runs = list(noted)
         for work, unit in accepted:
             batch.redefined |= _redefined(unit)
             for change in unit.changes:
@@ -273,7 +288,7 @@ class Writer:
                     seq=seq,
                     at=at,
                     shown_at=shown_at,
-                    actor=unit.caller.actor,
+                    actor=change.actor or unit.caller.actor,
                     cause=unit.cause,
                     run=unit.run,
                     via=unit.via,
@@ -281,10 +296,14 @@ class Writer:
                 )
                 work.rows.append(row)
                 logged.append((change, row))
+                set_off = self._ledger.set_off(unit, change, row, self._handlers(), self._graph)
+                work.runs += set_off
                 entity = change.entity
                 number = latest[entity.id][1].number if entity.id in latest else entity.number
                 if number and entity.id not in latest:
                     stored.add(entity.id)
+                if change.noun is RUN and not number:
+                    number = self._ledger.next_number()
                 entity = Entity(entity.noun, entity.id, entity.version, number or seq, entity.body)
                 latest[entity.id] = (change, entity, seq, text)
                 for key in change.freed:
@@ -294,31 +313,49 @@ class Writer:
                         freed.add(key)
                 for key in change.taken:
                     taken[key] = entity.id
+            work.ran = tuple(
+                change.entity for change in unit.changes if change.noun is RUN and change.entity.id != unit.run
+            )
+            runs += [*map(self._ledger.numbered, unit.ledger), *work.runs]
             if work.keep is not None:
                 batch.answers.append(work.keep(work.value, work.rows))
-        if not logged and not batch.answers:
+        if not logged and not batch.answers and not runs:
             return
         batch.events = [_as_tuple(row) for _, row in logged]
         for change, entity, at_seq, text in latest.values():
             batch.nouns[change.noun.name] = change.noun
             rows = batch.changed if entity.id in stored else batch.new
             rows.setdefault(change.noun.name, []).append(entities.row(change.noun, entity, at_seq, text))
+        kept = [(run, run.encoded()) for run in runs]
+        if kept:
+            batch.nouns[RUN.name] = RUN
+            batch.new.setdefault(RUN.name, []).extend(entities.row(RUN, run, seq, text) for run, text in kept)
         batch.taken = [(key_text(key), id) for key, id in taken.items()]
         batch.freed = [(key_text(key),) for key in sorted(freed)]
         self._graph.reserve(taken)
         self._step("before commit")
-        self._file.commit(batch, step=self._step)
+        try:
+            self._file.commit(batch, step=self._step)
+        except BaseException:
+            self._ledger.put_back(noted)
+            raise
         self._step("after commit")
         self.seq, self.at = seq, at if logged else self.at
         self.last_commit_at = now
-        self._graph.committed([(entity, text) for _, entity, _, text in latest.values()])
-        self._on_commit(logged)
+        for change, row in logged:
+            if change.noun is not RUN:
+                self._touched[change.noun.name] = row.seq
+        self._graph.committed([(entity, text) for _, entity, _, text in latest.values()] + kept)
+        self._on_commit(logged, [run for work, _ in accepted for run in work.runs])
 
     def _recheck(self, unit: Unit, overlay: Overlay) -> None:
         """What a unit that was staged outside rests on must still hold; Conflict where it does not."""
         if unit.began_with is not self._vocabulary():
             raise Conflict("a noun was changed while this ran", hint="run it again")
+        if unit.handlers is not self._handlers():
+            raise Conflict("a handler was stored or changed while this ran", hint="run it again")
         self._check_reads(unit, overlay)
+        self._check_queries(unit, overlay)
         for change in unit.changes:
             # A fresh id may be given twice within a batch; only that of a plan can be in the store.
             known = (
@@ -346,6 +383,18 @@ class Writer:
                     refuse_if_pointed_at(unit.vocabulary, after, noun, id)
                 except VerbenaError as error:
                     raise Conflict(f"{error.message}, since this ran", hint=error.hint) from error
+
+    def _check_queries(self, unit: Unit, overlay: Overlay) -> None:
+        """What a BEFORE handler found by a query must be found still: nothing of those nouns has changed since."""
+        for name in unit.queried:
+            staged = overlay.nouns if name == "*" else overlay.nouns & {name}
+            latest = (
+                max(self._touched.values(), default=self._opened_at)
+                if name == "*"
+                else self._touched.get(name, self._opened_at)
+            )
+            if staged or latest > unit.began_at:
+                raise Conflict(f"{name} was changed while this ran, and a handler had queried it", hint="run it again")
 
     def _check_reads(self, unit: Unit, view: View) -> None:
         for id, (noun, version) in unit.reads.items():

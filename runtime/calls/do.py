@@ -1,47 +1,48 @@
 """`do`: code with `$`, or one structured action; one unit, all of it or nothing."""
 
-import contextlib
 import hashlib
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
 from runtime import plans, values
 from runtime.calls.dollar import Dollar
+from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, VerbenaError, did_you_mean, from_dict
+from runtime.handlers import units
+from runtime.handlers.before import Before
+from runtime.handlers.handler import hash_of
 from runtime.idempotency import kept_row
 from runtime.ids import event_id
-from runtime.sandbox.pool import Limits, Outcome, Pool
+from runtime.ledger import run_entity, told
+from runtime.own_nouns import RUN
+from runtime.sandbox.limits import BY_LEVEL
+from runtime.sandbox.pool import Answer, Outcome, Pool
 from runtime.store import EventRow
-from runtime.tenant import TRIES_MAX, Tenant
+from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit
+from runtime.writer import Committed, Keep
 
 ARGUMENTS = ("code", "action", "type", "id", "data", "dryRun", "expect", "idempotencyKey")
 # An answer names at most this many of its events; the log has them all.
 EVENTS_SHOWN_MAX = 100
-# After this many conflicts a unit takes the entities that it rests on, and whoever else wants them waits.
-CONFLICTS_BEFORE_RESERVING = 2
-
-# What one `do` may use, by the level of the key: seconds, memory and calls of `$`.
-LIMITS: tuple[Limits, ...] = (
-    Limits(seconds=10, memory_bytes=64 << 20, calls=50),
-    Limits(seconds=30, memory_bytes=128 << 20, calls=100),
-    Limits(seconds=60, memory_bytes=256 << 20, calls=1_000),
-    Limits(seconds=120, memory_bytes=512 << 20, calls=10_000),
-)
+# An answer waits so long for the handlers that it set off, and names at most so many.
+HANDLERS_SECONDS_MAX = 2.0
+HANDLERS_SHOWN_MAX = 100
 
 
 def do(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-    """`{result, output?, events?, plan?, run}`. Everything that it changed is committed together before this returns.
+    """`{result, output?, events?, handlers?, hint?, plan?, run}`. What it changed is committed together before this returns.
 
     Raises what the code or the verb ended in, with what was printed in `details.output`; then nothing was changed.
     """
     asked = _read(given)
+    doing = _Doing(tenant=tenant, pool=pool, caller=caller, asked=asked, run=tenant.new_id(RUN.key), kept=None)
     key = asked.idempotency_key
     if key is None:
-        return _carry_out(tenant, pool, caller, asked, None)
+        return doing.carry_out()
     with tenant.answers.first(key, asked.fingerprint) as known:
         if known is not None:
             return msgspec.json.decode(known)
@@ -50,7 +51,7 @@ def do(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> 
             text = msgspec.json.encode(answer).decode()
             return kept_row(key, asked.fingerprint, tenant.clock(), text)
 
-        return _carry_out(tenant, pool, caller, asked, kept)
+        return replace(doing, kept=kept).carry_out()
 
 
 # Makes the row that keeps an answer.
@@ -112,128 +113,215 @@ def _read(given: Mapping[str, Any]) -> _Asked:
     return asked
 
 
-def _carry_out(tenant: Tenant, pool: Pool, caller: Caller, asked: _Asked, kept: Kept | None) -> dict[str, Any]:
-    run = tenant.new_id("run")
-    if asked.expect is not None:
-        return _commit_plan(tenant, caller, asked, kept)
-    if asked.dry_run:
-        return _plan(tenant, pool, caller, asked, run)
-    if asked.code is not None:
-        return _run_code(tenant, pool, caller, asked.code, run, kept)
-    return _act(tenant, caller, asked, run, kept)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Doing:
+    """One `do`, on its way."""
+
+    tenant: Tenant
+    pool: Pool
+    caller: Caller
+    asked: _Asked
+    run: str
+    kept: Kept | None
+
+    def carry_out(self) -> dict[str, Any]:
+        """Its answer."""
+        if self.asked.expect is not None:
+            return self._commit_plan(self.asked.expect)
+        if self.asked.dry_run:
+            return self._plan()
+        if self.asked.code is not None:
+            return self._run_code(self.asked.code)
+        return self._act()
+
+    def _act(self) -> dict[str, Any]:
+        """A structured action needs no sandbox: it runs in the writer's own turn, unless a handler is asked before it."""
+        tenant, id = self.tenant, self.asked.id
+        tenant.reservations.wait_for(self, [id] if isinstance(id, str) else [])
+        committed = units.in_turn(
+            tenant, self.pool, self._answer_for, self.caller, self._acted, run=self.run, keep=self._keep(_plain)
+        )
+        return self._answer(committed.value, "", committed)
+
+    def _acted(self, unit: Unit) -> Any:
+        dollar, asked = Dollar(self.tenant, unit, self.pool), self.asked
+        if asked.action == "batch":
+            return dollar.batch(asked.data)
+        if asked.action == "undo":
+            return dollar.undo(asked.id)
+        return dollar.act(asked.action, asked.type, asked.id, asked.data)
+
+    def _run_code(self, code: str) -> dict[str, Any]:
+        try:
+            committed = units.outside(
+                self.tenant,
+                self.pool,
+                self._answer_for,
+                lambda: self.tenant.unit(self.caller, run=self.run),
+                lambda unit: self._outcome(unit, code),
+                keep=self._keep(_of_code),
+                nested=True,
+                before_commit=lambda unit, outcome: self._record(unit, code, outcome),
+            )
+        except _Failed as failed:
+            self.tenant.ledger.note(self._run_of(failed.unit, code, failed.outcome, failed.error))
+            raise failed.error from None
+        outcome: Outcome = committed.value
+        if not committed.events and self.kept is None:
+            self.tenant.ledger.note(self._run_of(self.tenant.unit(self.caller), code, outcome))
+        return self._answer(outcome.result, outcome.output, committed, outcome.hint)
+
+    def _outcome(self, unit: Unit, code: str) -> Outcome:
+        """Run code on a unit; raises what it ended in."""
+        outcome = self.pool.run(
+            code,
+            answer=self._answer_for(unit),
+            limits=BY_LEVEL[unit.caller.level],
+            now=values.format_datetime(unit.now),
+            tenant=unit.caller.tenant,
+        )
+        if outcome.error is not None:
+            error = from_dict(outcome.error)
+            if outcome.output:
+                error.details["output"] = outcome.output
+            raise _Failed(unit, outcome, error)
+        return outcome
+
+    def _record(self, unit: Unit, code: str, outcome: Outcome) -> None:
+        """Let the ledger have the run with what it changed; a run that changed nothing costs no commit."""
+        if unit.changes or self.kept is not None:
+            unit.ledger.append(self._run_of(unit, code, outcome))
+
+    def _run_of(self, unit: Unit, code: str, outcome: Outcome, error: VerbenaError | None = None) -> Entity:
+        """The run as the ledger has it."""
+        limits = BY_LEVEL[unit.caller.level]
+        return run_entity(
+            self.run,
+            unit.now,
+            unit.caller.actor,
+            {
+                "kind": "do",
+                "status": "Succeeded" if error is None else "Failed",
+                "code": hash_of(code),
+                "root": self.run,
+                "depth": 0,
+                "actor": unit.caller.actor,
+                "level": unit.caller.level,
+                "attempts": 1,
+                "startedAt": values.format_datetime(unit.now),
+                "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
+                "changes": 0 if error is not None else sum(change.noun is not RUN for change in unit.changes),
+                **told(
+                    output=outcome.output,
+                    error=None if error is None else error.as_dict(),
+                    seconds=outcome.seconds,
+                    calls=outcome.calls,
+                    touched={*unit.reads, *(change.entity.id for change in unit.changes if change.noun is not RUN)},
+                ),
+            },
+        )
+
+    def _plan(self) -> dict[str, Any]:
+        """Run it and keep nothing but the plan of what it would have written."""
+        tenant, unit = self.tenant, self.tenant.unit(self.caller, run=self.run)
+        tenant.outside.prepare(unit, dry=True)
+        with Before(tenant, self.pool, self._answer_for, unit, nested=self.asked.code is not None) as before:
+            if self.asked.code is not None:
+                try:
+                    outcome = self._outcome(unit, self.asked.code)
+                except _Failed as failed:
+                    raise failed.error from None
+                result, output = outcome.result, outcome.output
+            else:
+                result, output = self._acted(unit), ""
+            ran = before.stand
+        plan = plans.planned(
+            unit,
+            result,
+            output,
+            call=self.asked.call,
+            handlers=tenant.handlers.fingerprint,
+            outside=tenant.outside.planned(unit),
+        )
+        with tenant.writer.pause():
+            hash = tenant.plans.keep(plan)
+        shape = _shape(result, output, (), self.run)
+        shown = plans.shown(plan, hash, unit.vocabulary)
+        return {**shape, **({"handlers": ran} if ran else {}), "plan": shown}
+
+    def _commit_plan(self, expected: str) -> dict[str, Any]:
+        """Commit exactly what a dry run planned, without running anything; Conflict where what it rests on has changed."""
+        plan = self.tenant.plans.find(expected)
+        if (self.asked.code is not None or self.asked.action is not None) and plan.call != self.asked.call:
+            raise Conflict("that plan is of another call", hint="give the same code or action as for dryRun, or none")
+        doing = replace(self, run=plan.run)
+        unit = self.tenant.unit(self.caller, run=plan.run)
+        plans.staged_again(plan, unit, handlers=self.tenant.handlers.fingerprint)
+        committed = self.tenant.commit(unit, keep=doing._keep(lambda _: (plan.result, plan.output, None)))
+        return doing._answer(plan.result, plan.output, committed)
+
+    def _answer_for(self, unit: Unit) -> Answer:
+        return Dollar(self.tenant, unit, self.pool).call
+
+    def _keep(self, read: Callable[[Any], "_Said"]) -> Keep | None:
+        """Keeps the answer with the unit's own commit, where the call has a key."""
+        kept = self.kept
+        if kept is None:
+            return None
+
+        def keep(value: Any, rows: Sequence[EventRow]) -> tuple[Any, ...]:
+            result, output, hint = read(value)
+            return kept(_shape(result, output, rows, self.run, hint))
+
+        return keep
+
+    def _answer(self, result: Any, output: str, committed: Committed, hint: str | None = None) -> dict[str, Any]:
+        """The answer, with how the handlers stand: those that ran before, and those that this set off."""
+        shape = _shape(result, output, committed.events, self.run, hint)
+        stand = [
+            {"run": run.id, "handler": run.body["name"], "status": run.body["status"]}
+            for run in committed.ran[:HANDLERS_SHOWN_MAX]
+        ]
+        if committed.runs:
+            first = [run.id for run in committed.runs[: HANDLERS_SHOWN_MAX - len(stand)]]
+            stand += self.tenant.runs.stand(first, HANDLERS_SECONDS_MAX)
+        if stand:
+            shape["handlers"] = stand
+        return shape
 
 
-def _act(tenant: Tenant, caller: Caller, asked: _Asked, run: str, kept: Kept | None) -> dict[str, Any]:
-    """A structured action needs no sandbox: it runs in the writer's own turn and never meets a conflict."""
-
-    def keep(value: Any, rows: Sequence[EventRow]) -> tuple[Any, ...]:
-        assert kept is not None
-        return kept(_answer(value, "", rows, run))
-
-    tenant.reservations.wait_for(run, [asked.id] if isinstance(asked.id, str) else [])
-    committed = tenant.in_turn(
-        caller, lambda unit: _acted(tenant, unit, asked), run=run, keep=None if kept is None else keep
-    )
-    return _answer(committed.value, "", committed.events, run)
+_Said = tuple[Any, str, str | None]  # result, output, hint
 
 
-def _acted(tenant: Tenant, unit: Unit, asked: _Asked) -> Any:
-    dollar = Dollar(tenant, unit)
-    if asked.action == "batch":
-        return dollar.batch(asked.data)
-    if asked.action == "undo":
-        return dollar.undo(asked.id)
-    return dollar.act(asked.action, asked.type, asked.id, asked.data)
+def _plain(value: Any) -> _Said:
+    return value, "", None
 
 
-def _run_code(tenant: Tenant, pool: Pool, caller: Caller, code: str, run: str, kept: Kept | None) -> dict[str, Any]:
-    rests_on: Collection[str] = ()
-    last = Conflict("it was never tried")
-    for tried in range(TRIES_MAX):
-        reserving = tried >= CONFLICTS_BEFORE_RESERVING
-        held = tenant.reservations.held(rests_on) if reserving else contextlib.nullcontext(run)
-        with held as token:
-            unit = tenant.unit(caller, run=run)
-            outcome = _outcome(tenant, pool, unit, code)
-            rests_on = {*unit.reads, *unit.overlay.entities}
-            tenant.reservations.wait_for(token, rests_on)
-
-            def keep(value: Any, rows: Sequence[EventRow], outcome: Outcome = outcome) -> tuple[Any, ...]:
-                assert kept is not None
-                return kept(_answer(outcome.result, outcome.output, rows, run))
-
-            try:
-                committed = tenant.commit(unit, keep=None if kept is None else keep)
-                return _answer(outcome.result, outcome.output, committed.events, run)
-            except Conflict as conflict:
-                last = conflict
-    raise Conflict(
-        f"{last.message}, {TRIES_MAX} times over",
-        hint="it was run again by itself each time; try later",
-        **last.details,
-    )
+def _of_code(outcome: Outcome) -> _Said:
+    return outcome.result, outcome.output, outcome.hint
 
 
-def _outcome(tenant: Tenant, pool: Pool, unit: Unit, code: str) -> Outcome:
-    """Run code on a unit; raises what it ended in."""
-    outcome = pool.run(
-        code,
-        answer=Dollar(tenant, unit).call,
-        limits=LIMITS[unit.caller.level],
-        now=values.format_datetime(unit.now),
-        tenant=unit.caller.tenant,
-    )
-    if outcome.error is not None:
-        raise _failed(outcome)
-    return outcome
+class _Failed(Exception):
+    """The code ended in an error, which is told once it is in the ledger."""
+
+    def __init__(self, unit: Unit, outcome: Outcome, error: VerbenaError) -> None:
+        self.unit = unit
+        self.outcome = outcome
+        self.error = error
+        super().__init__(error.message)
 
 
-def _plan(tenant: Tenant, pool: Pool, caller: Caller, asked: _Asked, run: str) -> dict[str, Any]:
-    """Run it and keep nothing but the plan of what it would have written."""
-    unit = tenant.unit(caller, run=run)
-    if asked.code is not None:
-        outcome = _outcome(tenant, pool, unit, asked.code)
-        result, output = outcome.result, outcome.output
-    else:
-        result, output = _acted(tenant, unit, asked), ""
-    plan = plans.planned(unit, result, output, call=asked.call)
-    with tenant.writer.pause():
-        hash = tenant.plans.keep(plan)
-    shape = _answer(result, output, (), run)
-    return {**shape, "plan": plans.shown(plan, hash, unit.vocabulary)}
-
-
-def _commit_plan(tenant: Tenant, caller: Caller, asked: _Asked, kept: Kept | None) -> dict[str, Any]:
-    """Commit exactly what a dry run planned, without running anything; Conflict where what it rests on has changed."""
-    plan = tenant.plans.find(asked.expect or "")
-    if (asked.code is not None or asked.action is not None) and plan.call != asked.call:
-        raise Conflict("that plan is of another call", hint="give the same code or action as for dryRun, or none")
-    unit = tenant.unit(caller, run=plan.run)
-    plans.staged_again(plan, unit)
-
-    def keep(value: Any, rows: Sequence[EventRow]) -> tuple[Any, ...]:
-        assert kept is not None
-        return kept(_answer(plan.result, plan.output, rows, plan.run))
-
-    committed = tenant.commit(unit, keep=None if kept is None else keep)
-    return _answer(plan.result, plan.output, committed.events, plan.run)
-
-
-def _failed(outcome: Outcome) -> VerbenaError:
-    error = from_dict(outcome.error or {})
-    if outcome.output:
-        error.details["output"] = outcome.output
-    return error
-
-
-def _answer(result: Any, output: str, rows: Sequence[EventRow], run: str) -> dict[str, Any]:
+def _shape(result: Any, output: str, rows: Sequence[EventRow], run: str, hint: str | None = None) -> dict[str, Any]:
     shape: dict[str, Any] = {"result": result}
     if output:
         shape["output"] = output
+    rows = [row for row in rows if row.type != RUN.name]
     if rows:
         shown = rows[:EVENTS_SHOWN_MAX]
         shape["events"] = [{"id": event_id(row.seq), "event": row.event, "entity": row.entity} for row in shown]
         if len(rows) > EVENTS_SHOWN_MAX:
             shape["eventsTotal"] = len(rows)
+    elif hint:  # it changed nothing, gave nothing and printed nothing
+        shape["hint"] = hint
     shape["run"] = run
     return shape

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from runtime import entity as entities
-from runtime import event_log, find, perform, schema, values
+from runtime import event_log, find, habits, perform, schema, values
 from runtime.calls import arguments
 from runtime.calls.fetch import fetch
+from runtime.calls.measures import status
 from runtime.calls.search import search
+from runtime.calls.stored_code import StoredCode
 from runtime.declaration import from_data
 from runtime.entity import Entity, missing
 from runtime.errors import (
@@ -19,23 +21,28 @@ from runtime.errors import (
     VerbenaError,
     did_you_mean,
 )
+from runtime.handlers.storing import is_function
 from runtime.noun import READ_VERBS, Noun, Verb
 from runtime.own_nouns import NOUN
 from runtime.past import position
+from runtime.sandbox.pool import Pool
 from runtime.tenant import Tenant
 from runtime.transfer.backups import kept
 from runtime.undo import undo
 from runtime.unit import Unit
 
 BATCH_MAX = 1_000
+_MEMBER_FORMS = {"events": '$.events.list(type="Deal", limit=10)', "nouns": '$.nouns.list(), or $.nouns.get("Deal")'}
 
 
 class Dollar:
     """`$` for one unit: reads see what the unit staged, verbs are staged in it."""
 
-    def __init__(self, tenant: Tenant, unit: Unit) -> None:
+    def __init__(self, tenant: Tenant, unit: Unit, pool: Pool) -> None:
         self._tenant = tenant
         self._unit = unit
+        self._pool = pool
+        self._code = StoredCode(tenant, pool, unit)
 
     def call(self, path: Sequence[str], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Answer `$.a.b(*args, **kwargs)` with plain JSON values; raises a VerbenaError that says what would be right."""
@@ -47,7 +54,9 @@ class Dollar:
             case ["progress"]:
                 return None
             case ["search"]:
-                return search(self._tenant, self._unit, arguments.of_search(args, kwargs))
+                asked = arguments.of_search(args, kwargs)
+                self._queries(asked.get("type"), asked)
+                return search(self._tenant, self._unit, asked)
             case ["fetch"]:
                 return fetch(self._tenant, self._unit, arguments.of_fetch(args, kwargs))
             case ["events", "list"]:
@@ -57,6 +66,20 @@ class Dollar:
             case ["nouns", "get"]:
                 (name,) = arguments.exactly(1, args, "$.nouns.get(name)")
                 return schema.json_schema(self._unit.vocabulary.noun(name), self._unit.vocabulary)
+            case ["status"]:
+                return status(self._tenant, self._unit, arguments.one_mapping(args, kwargs))
+            case ["before"]:
+                return self._code.before(args, kwargs)
+            case ["after" | "on" as form]:
+                return self._code.after(args, kwargs, form)
+            case ["events", "subscribe"]:
+                return self._code.after(args, kwargs, "events.subscribe")
+            case ["handlers", word]:
+                return self._code.handlers(word, args, kwargs)
+            case ["runs", word]:
+                return self._code.runs(word, args, kwargs)
+            case ["http", word]:
+                return self._http(word, args, kwargs)
             case ["diff"]:
                 return self._difference(arguments.of_diff(args, kwargs))
             case ["undo"]:
@@ -74,7 +97,7 @@ class Dollar:
     def verb(self, noun: Noun, verb: Verb, id: str | None, data: Mapping[str, Any]) -> Entity:
         """Carry out a verb, whichever it is, and stage its event."""
         unit = self._unit
-        if unit.caller.level < 1:
+        if unit.rights.level < 1:
             raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
         match verb.name:
             case "create":
@@ -84,7 +107,7 @@ class Dollar:
             case "delete":
                 return perform.delete(unit, noun, verb, arguments.needed_id(noun, verb, id))
             case "erase":
-                if unit.caller.level < 3:
+                if unit.rights.level < 3:
                     raise PermissionDenied("only an administrator's key may erase", hint="delete can be taken back")
                 id = arguments.needed_id(noun, verb, id)
                 return perform.erase(unit, noun, verb, id, self._backups_with(noun, id))
@@ -132,7 +155,7 @@ class Dollar:
 
     def undo(self, what: Any) -> list[dict[str, Any]]:
         """Take back what a run or an event changed; the entities as they are left."""
-        if self._unit.caller.level < 1:
+        if self._unit.rights.level < 1:
             raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
         return [self.shown(entity) for entity in undo(self._unit, self._tenant.file, what)]
 
@@ -166,10 +189,12 @@ class Dollar:
             return event_log.done_by(
                 self._tenant.file, arguments.needed_id(noun, verb, arguments.id_of(noun, id)), verb.name
             )
-        if (args and "$function" in (arguments.mapping(args[-1]) or {})) or form in ("gerund", "past"):
+        if any(map(is_function, args)):
+            return self._code.by_form(noun, verb, form, args, kwargs)
+        if form in ("gerund", "past"):
             raise InvalidType(
-                f"$.{noun.name}.{word} registers a handler, and this version stores none",
-                hint=f"$.{noun.name}.{verb.name}(id) performs the verb",
+                f"$.{noun.name}.{word} registers a handler, and takes a function",
+                hint=f"$.{noun.name}.{verb.name}(id) performs the verb; $.{noun.name}.{word}(lambda entity, $: …) registers",
             )
         if verb.name == "rollback" and len(args) == 2:
             return self.shown(self.verb(noun, verb, arguments.id_of(noun, args[0]), {"version": args[1], **kwargs}))
@@ -193,11 +218,13 @@ class Dollar:
 
     def _count(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> int:
         given = arguments.of_find(noun, args, kwargs)
+        self._queries(noun.name, given)
         unit, _ = self._tenant.unit_at(self._unit, given.get("asOf"))
         return find.count(unit.overlay, unit.vocabulary, noun, given.get("filter", {}), unit.now)
 
     def _aggregate(self, noun: Noun, args: list[Any], kwargs: dict[str, Any]) -> Any:
         given = arguments.of_aggregate(args, kwargs)
+        self._queries(noun.name, given)
         unit, _ = self._tenant.unit_at(self._unit, given.pop("asOf", None))
         return find.aggregate(unit.overlay, unit.vocabulary, noun, given, unit.now)
 
@@ -240,7 +267,13 @@ class Dollar:
             raise InvalidArguments(f"from ({first}) lies behind to ({last})", hint="the earlier moment comes first")
         return event_log.difference(tenant.file, first, last, type=given.get("type"), id=given.get("id"))
 
+    def _queries(self, noun: Any, given: Mapping[str, Any]) -> None:
+        """Note what a BEFORE handler's answer rests on; a walk over relations may rest on any noun."""
+        walks = noun is None or "include" in given or "." in str((given.get("filter"), given.get("groupBy")))
+        self._unit.query("*" if walks else str(noun))
+
     def _page(self, noun: Noun, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self._queries(noun.name, given)
         if "query" in given:
             found = search(self._tenant, self._unit, {**given, "type": noun.name})
             return [each["entity"] for each in found["results"]]
@@ -270,7 +303,12 @@ class Dollar:
     def _noun(self, name: str) -> Noun:
         vocabulary = self._unit.vocabulary
         if name not in vocabulary.names:
-            raise InvalidType(f"there is no noun {name[:80]!r}", hint=did_you_mean(name, self._members()))
+            members = self._members()
+            if name in members:
+                raise InvalidType(f"$.{name} is not called like that", hint=_MEMBER_FORMS.get(name, f"$.{name}(…)"))
+            raise InvalidType(
+                f"there is no noun {name[:80]!r}", hint=habits.for_member(name) or did_you_mean(name, members)
+            )
         return vocabulary.noun(name)
 
     def _verb(self, noun: Noun, word: str) -> Verb:
@@ -287,12 +325,29 @@ class Dollar:
             "events",
             "now",
             "nouns",
+            "status",
             "diff",
             "undo",
+            "before",
+            "after",
+            "on",
+            "handlers",
+            "runs",
             "define",
             "log",
             "progress",
+            *(["http"] if self._tenant.outside.allowed else []),
         ]
+
+    def _http(self, word: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        if not self._tenant.outside.allowed:
+            raise InvalidType(
+                "there is no $.http here: the operator allows no host",
+                hint="VERBENA_HTTP_HOSTS names those that may be asked",
+            )
+        from runtime.calls import http  # its library is half of what an engine would import, and few need it
+
+        return http.call(self._unit.effects, word, args, kwargs)
 
     def _summary(self, noun: Noun) -> dict[str, Any]:
         return {
@@ -311,7 +366,7 @@ class Dollar:
     def _define(self, data: Mapping[str, Any]) -> dict[str, Any]:
         """Add a noun to this tenant, or change one of its own; the noun as JSON Schema."""
         unit = self._unit
-        if unit.caller.level < 1:
+        if unit.rights.level < 1:
             raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
         noun = from_data(data)
         vocabulary = unit.vocabulary.with_noun(noun)

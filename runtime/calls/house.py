@@ -1,7 +1,7 @@
 """Calls about the tenant itself: its nouns, its log, and how it is doing."""
 
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -12,19 +12,21 @@ from runtime.calls import arguments
 from runtime.calls.dollar import Dollar
 from runtime.calls.fetch import fetch
 from runtime.errors import InvalidArguments
+from runtime.handlers import units
+from runtime.handlers.storing import is_function
 from runtime.noun import READ_VERBS
 from runtime.sandbox.limits import Limits
-from runtime.sandbox.pool import Pool
+from runtime.sandbox.pool import Answer, Pool
 from runtime.tenant import Tenant
-from runtime.unit import Caller
+from runtime.unit import Caller, Unit
 
 
-def nouns(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> Any:
+def nouns(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> Any:
     """Every noun in brief, or with `name` one of them as JSON Schema."""
     unit = tenant.unit(caller)
     if given.get("name") is not None:
         return fetch(tenant, unit, {"type": "Schema", "id": given["name"]})
-    return Dollar(tenant, unit).call(["nouns"], [], {})
+    return Dollar(tenant, unit, pool).call(["nouns"], [], {})
 
 
 def events(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -32,19 +34,40 @@ def events(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> list[dic
     return event_log.list_events(tenant.file, given)
 
 
-def dollar(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> Any:
-    """One call of `$` by a script: `{path, args, kwargs}`. A verb is a unit of its own, in the writer's turn."""
+def dollar(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> Any:
+    """One call of `$` by a script: `{path, args, kwargs}`. What changes something is a unit of its own."""
     path, args = arguments.listed(given.get("path")), arguments.listed(given.get("args", []))
     kwargs = arguments.mapping(given.get("kwargs", {}))
     if path is None or args is None or kwargs is None:
         raise InvalidArguments("a call of $ is {path, args, kwargs}")
     if not path or not all(isinstance(part, str) for part in path):
         raise InvalidArguments("the path of a call is a list of names")
-    if path in (["define"], ["undo"]) or (
-        len(path) == 2 and path[1] not in READ_VERBS and path[0] in tenant.vocabulary.names
-    ):
-        return tenant.in_turn(caller, lambda unit: Dollar(tenant, unit).call(path, args, kwargs)).value
-    return Dollar(tenant, tenant.unit(caller)).call(path, args, kwargs)
+
+    def answer_for(unit: Unit) -> Answer:
+        return Dollar(tenant, unit, pool).call
+
+    def call(unit: Unit) -> Any:
+        return answer_for(unit)(path, args, kwargs)
+
+    if any(map(is_function, args)):  # it is compiled first, which must not hold up the writer
+        return units.outside(tenant, pool, answer_for, lambda: tenant.unit(caller), call).value
+    if _changes_something(tenant, path):
+        return units.in_turn(tenant, pool, answer_for, caller, call).value
+    return call(tenant.unit(caller))
+
+
+def _changes_something(tenant: Tenant, path: Sequence[str]) -> bool:
+    match path:
+        case ["define"] | ["undo"]:
+            return True
+        case ["handlers", word]:
+            return word not in ("list", "get")
+        case ["runs", word]:
+            return word not in ("list", "get")
+        case [noun, word]:
+            return word not in READ_VERBS and noun in tenant.vocabulary.names
+        case _:
+            return False
 
 
 def doctor(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:

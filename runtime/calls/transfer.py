@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -10,6 +10,7 @@ import msgspec
 from runtime import entity as entities
 from runtime import values
 from runtime.calls import arguments
+from runtime.calls.dollar import Dollar
 from runtime.entity import Entity
 from runtime.errors import (
     Conflict,
@@ -26,13 +27,15 @@ from runtime.filter_sql import columns_of, to_sql
 from runtime.filters import parse_filter
 from runtime.find import without_dead_links
 from runtime.graph import Source
+from runtime.handlers import units
 from runtime.ids import ALPHABET, SUFFIX_CHARS, NewId, prefix_of
 from runtime.noun import Field, Noun, Verb
 from runtime.own_nouns import NOUN
 from runtime.perform import perform
+from runtime.sandbox.pool import Answer, Pool
 from runtime.sql import Sql, quoted
 from runtime.tenant import Tenant
-from runtime.unit import Caller, Change, Unit
+from runtime.unit import Caller, Unit
 
 ROWS_MAX = 1_000
 # What one page of an export carries at most, one entity at least; a frame holds twice as much.
@@ -73,7 +76,7 @@ def import_start(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> di
     return {"fields": [_field(field) for field in noun.fields.values()], "seq": tenant.writer.seq}
 
 
-def import_rows(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
+def import_rows(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
     """Commit a batch as one unit: `{created, updated, unchanged, known, errors: [{line, code, message, hint?}]}`.
 
     A bad row is told and left out, the others are kept. `import` and `first` name the batch: with `again`, rows of it
@@ -88,7 +91,10 @@ def import_rows(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> dic
         known = _lines_in_log(tenant, batch.run, given.get("after", 0)) if given.get("again") is True else {}
         return _carry_out(tenant, unit, batch, known)
 
-    return tenant.in_turn(caller, body, run=batch.run, via="import").value
+    def answer_for(unit: Unit) -> Answer:
+        return Dollar(tenant, unit, pool).call
+
+    return units.in_turn(tenant, pool, answer_for, caller, body, run=batch.run, via="import").value
 
 
 def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, str]) -> dict[str, Any]:
@@ -112,15 +118,7 @@ def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, st
             continue
         if len(unit.changes) > staged:
             change = unit.changes[-1]
-            unit.changes[-1] = Change(
-                noun=change.noun,
-                verb=change.verb,
-                entity=change.entity,
-                input={**change.input, "file": batch.file, "line": line},
-                changed=change.changed,
-                taken=change.taken,
-                freed=change.freed,
-            )
+            unit.changes[-1] = replace(change, input={**change.input, "file": batch.file, "line": line})
             counts[outcome] += 1
         else:
             counts["unchanged"] += 1

@@ -20,6 +20,15 @@ class Limits:
         return 2 * self.seconds if self.total_seconds is None else self.total_seconds
 
 
+# What one run may use, by the level of the key that it acts for.
+BY_LEVEL: tuple[Limits, ...] = (
+    Limits(seconds=10, memory_bytes=64 << 20, calls=50),
+    Limits(seconds=30, memory_bytes=128 << 20, calls=100),
+    Limits(seconds=60, memory_bytes=256 << 20, calls=1_000),
+    Limits(seconds=120, memory_bytes=512 << 20, calls=10_000),
+)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
     """How a run ended.
@@ -30,6 +39,7 @@ class Outcome:
     result: Any = None
     output: str = ""
     error: dict[str, Any] | None = None
+    hint: str | None = None  # what to add to a program that gave no value and printed nothing
     calls: int = 0
     seconds: float = 0.0  # of the whole run, without its wait for a worker
     started: bool = True  # False: no worker took it, and another try may find one

@@ -185,6 +185,11 @@ class Session:
             shape = _error("unavailable", "the sandbox cannot run code now", "try again in a moment")
             return Outcome(error=shape, started=False)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether it was."""
+        return self._cut_off
+
     def cut_off(self) -> None:
         """End the run that is under way, from another thread; it and every later one end as `unavailable`."""
         with self._lock:

@@ -59,7 +59,10 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
 def test_an_erasure_that_was_cut_off_is_finished_before_anybody_is_answered(door: Door) -> None:
     id = door.do(f'$.Contact.create(name="{SECRET}").id')
     tenant = door.engine.tenant("default")
-    tenant.in_turn(Caller(tenant="default"), lambda unit: Dollar(tenant, unit).call(["Contact", "erase"], [id], {}))
+    tenant.in_turn(
+        Caller(tenant="default"),
+        lambda unit: Dollar(tenant, unit, door.engine.pool).call(["Contact", "erase"], [id], {}),
+    )
     door.reopen()  # committed, and the process ended before the file was written anew
     door("nouns")
     door.engine.close()

@@ -212,7 +212,7 @@ def test_times_do_not_fall_when_the_clock_is_put_back(door: Door) -> None:
 def test_a_unit_that_began_before_an_entity_was_made_does_not_change_it_earlier(door: Door) -> None:
     unit = door.tenant.unit(Caller(tenant="default"))
     id = door.do('$.Contact.create(name="Later").id')
-    changed = Dollar(door.tenant, unit).act("update", "Contact", id, {"name": "Latest"})
+    changed = Dollar(door.tenant, unit, door.engine.pool).act("update", "Contact", id, {"name": "Latest"})
     assert changed["$updatedAt"] == changed["$createdAt"]
     door.tenant.commit(unit)
 

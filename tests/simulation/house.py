@@ -110,7 +110,7 @@ class House:
     def unit(self, actor: str, run: str) -> tuple[Unit, Dollar]:
         """A unit as code gets it, and `$` on it."""
         unit = self.tenant.unit(Caller(tenant=TENANT, actor=actor), run=run)
-        return unit, Dollar(self.tenant, unit)
+        return unit, Dollar(self.tenant, unit, self.engine.pool)
 
     def together(self, calls: Sequence[Callable[[], Outcome]]) -> list[Outcome]:
         """Make calls that the writer takes up in one batch, in this order."""

@@ -46,8 +46,8 @@ class Service:
 
 
 @contextmanager
-def service(reply: Reply | None = None) -> Generator[Service]:
-    """A service that answers with `reply`, else as one that honours keys."""
+def service(reply: Reply | None = None, *, port: int = 0) -> Generator[Service]:
+    """A service that answers with `reply`, else as one that honours keys; at a port of its own, or at this one."""
     found = Service()
     lock = threading.Lock()
 
@@ -71,7 +71,7 @@ def service(reply: Reply | None = None) -> Generator[Service]:
         def log_message(self, format: str, *args: Any) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     serving = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     serving.start()
     found.address = f"http://127.0.0.1:{server.server_port}"

@@ -155,7 +155,7 @@ def test_a_reader_may_not_import(data: Path) -> None:
         tenant = engine.tenant("default")
         given = {"type": "Contact", "rows": [[1, {"name": "Ada"}]], "import": "x"}
         with pytest.raises(VerbenaError, match="may only read"):
-            import_rows(tenant, Caller(tenant="default", level=0), given)
+            import_rows(tenant, engine.pool, Caller(tenant="default", level=0), given)
         assert tenant.writer.seq == 0
     finally:
         engine.close()

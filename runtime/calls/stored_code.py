@@ -1,0 +1,209 @@
+"""The members of `$` that store code and look after it: `$.before`, `$.after`, `$.on`, `$.handlers`, `$.runs`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from runtime import entity as entities
+from runtime import find
+from runtime.calls import arguments
+from runtime.entity import Entity
+from runtime.errors import Conflict, InvalidArguments, InvalidType, NotFound, PermissionDenied, did_you_mean
+from runtime.event_pattern import parse_pattern
+from runtime.filters import parse_filter
+from runtime.handlers import storing
+from runtime.handlers.handler import Handler
+from runtime.handlers.handler_set import canonical, parse_verb
+from runtime.ids import event_id
+from runtime.noun import Noun, Verb
+from runtime.own_nouns import HANDLER, RUN
+from runtime.sandbox.pool import Pool
+from runtime.sql import Sql
+from runtime.tenant import Tenant
+from runtime.unit import Unit
+
+CHANGES_SHOWN_MAX = 100
+HANDLERS_MEMBERS = ("list", "get", "disable", "enable", "remove", "move")
+RUNS_MEMBERS = ("list", "get", "retry", "release")
+ENDED_BADLY = ("Failed", "Dead", "Stuck", "Retrying")
+
+
+class StoredCode:
+    """What one unit may do about handlers and runs."""
+
+    def __init__(self, tenant: Tenant, pool: Pool, unit: Unit) -> None:
+        self._tenant = tenant
+        self._pool = pool
+        self._unit = unit
+
+    # -- registering -----------------------------------------------------------------------------------------------
+
+    def by_form(self, noun: Noun, verb: Verb, form: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.Deal.closing(fn)` runs before, `$.Deal.closed(fn)` after; so does `$.X.read(fn)`, where both are one word."""
+        function, options = self._function_and_options(args, kwargs, f"$.{noun.name}.{verb.gerund}(fn)")
+        if form == "gerund":
+            return self._store_before(noun, verb, function, options)
+        return self._store_after(f"{noun.name}.{verb.past or verb.name}", function, options)
+
+    def before(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.before("Deal.close", fn)`."""
+        word, *rest = args or ("",)
+        noun, verb = parse_verb(word, self._unit.vocabulary)
+        function, options = self._function_and_options(rest, kwargs, '$.before("Deal.close", fn)')
+        return self._store_before(noun, verb, function, options)
+
+    def after(self, args: Sequence[Any], kwargs: Mapping[str, Any], form: str) -> Any:
+        """`$.after("Deal.close", fn)`, `$.on("Deal.*", fn)`, `$.events.subscribe("*.created", fn, filter={…})`."""
+        pattern, *rest = args or ("",)
+        function, options = self._function_and_options(rest, kwargs, f'$.{form}("Deal.closed", fn)')
+        return self._store_after(pattern, function, options)
+
+    def _store_before(self, noun: Noun, verb: Verb, function: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        if options:
+            raise InvalidArguments(
+                f"a BEFORE handler takes no {next(iter(options))[:80]!r}", hint="look at the entity in the handler"
+            )
+        if not verb.past or verb.name == "erase":
+            raise InvalidType(
+                f"nothing runs before {noun.name}.{verb.name}",
+                hint=f"before {noun.name}.create and {noun.name}.update" if not verb.past else None,
+            )
+        return self._stored("before", f"{noun.name}.{verb.name}", function, {})
+
+    def _store_after(self, pattern: Any, function: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        meant = parse_pattern(pattern, self._unit.vocabulary)
+        unknown = next((name for name in options if name != "filter"), None)
+        if unknown is not None:
+            raise InvalidArguments(
+                f"a handler takes no {unknown[:80]!r}", hint=did_you_mean(unknown, ("filter",)) or "filter={…}"
+            )
+        given = options.get("filter")
+        if given is not None:
+            if meant.noun is None:
+                raise InvalidArguments("a filter needs a noun in the pattern", hint='"Deal.*" with filter={…}')
+            parse_filter(given, meant.noun, self._unit.vocabulary, now=self._unit.now)
+        return self._stored("after", canonical(meant), function, {} if given is None else {"filter": given})
+
+    def _stored(self, kind: Any, pattern: str, function: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+        handler = storing.store(
+            self._tenant, self._pool, self._unit, kind=kind, pattern=pattern, function=function, options=options
+        )
+        return in_brief(handler)
+
+    def _function_and_options(
+        self, args: Sequence[Any], kwargs: Mapping[str, Any], form: str
+    ) -> tuple[Any, dict[str, Any]]:
+        """The function among the arguments, and the keywords or the one mapping beside it."""
+        functions = [arg for arg in args if storing.is_function(arg)]
+        rest = [arg for arg in args if not storing.is_function(arg)]
+        if len(functions) != 1 or len(rest) > 1 or (rest and arguments.mapping(rest[0]) is None):
+            raise InvalidArguments("that registers a handler, and takes a function", hint=form)
+        return functions[0], {**(arguments.mapping(rest[0]) or {} if rest else {}), **kwargs}
+
+    # -- handlers --------------------------------------------------------------------------------------------------
+
+    def handlers(self, word: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.handlers.list(kind="before")`, `.get(id)`, `.disable(id)`, `.enable(id)`, `.remove(id)`, `.move(id, 1)`."""
+        match word:
+            case "list":
+                given = arguments.one_mapping(args, kwargs)
+                filter = {"$and": [{"status": {"$ne": "Removed"}}, given.pop("filter", given if given else {})]}
+                return self._page(HANDLER, {"filter": filter, "sort": "position", "limit": 100})
+            case "get":
+                (id,) = arguments.exactly(1, args, "$.handlers.get(id)")
+                storing.known(self._unit, id)
+                return self._shown(HANDLER, id)
+            case "disable":
+                id, *reason = args or (None,)
+                told = kwargs.get("reason", reason[0] if reason else None)
+                return self._changed("disable", id, status="Disabled", reason=None if told is None else str(told)[:500])
+            case "enable":
+                (id,) = arguments.exactly(1, args, "$.handlers.enable(id)")
+                return self._changed("enable", id, status="Active", reason=None)
+            case "remove":
+                (id,) = arguments.exactly(1, args, "$.handlers.remove(id)")
+                return self._changed("remove", id, status="Removed")
+            case "move":
+                id, *places = args or (None,)
+                return self._changed("move", id, to=kwargs.get("to", places[0] if places else None))
+            case _:
+                raise InvalidType(
+                    f"there is no $.handlers.{word[:80]}", hint=did_you_mean(word, HANDLERS_MEMBERS) or "list, get, …"
+                )
+
+    def _changed(self, verb: str, id: Any, **values: Any) -> dict[str, Any]:
+        return in_brief(storing.change(self._tenant, self._unit, verb, id, **values))
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    def runs(self, word: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.runs.list(status="Failed")`, `.get(id)`, `.retry(id)`, `.release(id)`."""
+        match word:
+            case "list":
+                given = dict(arguments.one_mapping(args, kwargs))
+                options = {name: given.pop(name) for name in ("sort", "limit", "cursor") if name in given}
+                filter = given.pop("filter", given)
+                return self._page(RUN, {"sort": "-createdAt", **options, "filter": filter})
+            case "get":
+                (id,) = arguments.exactly(1, args, "$.runs.get(id)")
+                return self.run(id)
+            case "retry":
+                (id,) = arguments.exactly(1, args, "$.runs.retry(id)")
+                run = self._run_to_change(id, ENDED_BADLY, "tried again")
+                return self._run_changed(run, "retry", status="Waiting", dueAt=None, error=None)
+            case "release":
+                (id,) = arguments.exactly(1, args, "$.runs.release(id)")
+                run = self._run_to_change(id, ("Waiting", *ENDED_BADLY), "released")
+                return self._run_changed(run, "release", status="Released", dueAt=None)
+            case _:
+                raise InvalidType(f"there is no $.runs.{word[:80]}", hint=did_you_mean(word, RUNS_MEMBERS))
+
+    def run(self, id: Any) -> dict[str, Any]:
+        """A run with what it changed, and what it waits for."""
+        if not isinstance(id, str):
+            raise InvalidArguments("which run?", hint='$.runs.get("run_…")')
+        self._tenant.flush_ledger()
+        found = self._unit.read(RUN, id)
+        rows = self._tenant.file.events(Sql("run = ? AND type <> ?", (id, RUN.name)), limit=CHANGES_SHOWN_MAX)
+        changes = [{"id": event_id(row.seq), "event": row.event, "entity": row.entity} for row in rows]
+        if found is None:
+            if not rows:
+                raise NotFound(f"no run {id[:80]!r}", hint="$.runs.list() gives runs that are known")
+            # A structured action runs no code; what it did is in the log alone.
+            return {"$id": id, "$type": RUN.name, "kind": "do", "status": "Succeeded", "events": changes}
+        shape = self._shown(RUN, id) | {"events": changes}
+        why = self._tenant.runs.why(found)
+        return {**shape, "why": why} if why else shape
+
+    def _run_to_change(self, id: Any, allowed: Sequence[str], what: str) -> Entity:
+        if self._unit.rights.level < 1:
+            raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
+        found = self._unit.read(RUN, id) if isinstance(id, str) else None
+        if found is None:
+            raise NotFound(f"no run {str(id)[:80]!r}", hint="$.runs.list() gives runs that are known")
+        if "handler" not in found.body or found.body["kind"] == "before" or found.body["status"] not in allowed:
+            raise Conflict(
+                f"{id} is {found.body['status']} and cannot be {what}",
+                hint=f"that can be done with runs of handlers that are {', '.join(allowed)}",
+            )
+        return found
+
+    def _run_changed(self, run: Entity, verb: str, **values: Any) -> dict[str, Any]:
+        self._unit.stage_own(RUN, verb, run.id, values)
+        return self._shown(RUN, run.id)
+
+    # -- showing ---------------------------------------------------------------------------------------------------
+
+    def _page(self, noun: Noun, given: Mapping[str, Any]) -> list[dict[str, Any]]:
+        self._tenant.flush_ledger()
+        return find.page(self._unit, self._tenant.context, noun, {**given, "total": False}).shown
+
+    def _shown(self, noun: Noun, id: str) -> dict[str, Any]:
+        found = self._unit.read(noun, id)
+        assert found is not None
+        return entities.shown(noun, found.body, self._tenant.context)
+
+
+def in_brief(handler: Handler) -> dict[str, Any]:
+    """A handler without its source, as who stored or changed it gets it."""
+    shape = {"$id": handler.id, "$type": HANDLER.name, "name": handler.name, "kind": handler.kind}
+    return {**shape, "pattern": handler.pattern, "status": handler.status, "position": handler.position}

@@ -1,0 +1,178 @@
+"""One attempt at a run: the handler's code on what set it off, committed with how it ended, or recorded as failed."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from runtime import entity as entities
+from runtime.entity import Entity
+from runtime.errors import VerbenaError, from_dict
+from runtime.handlers.before import AnswerFor
+from runtime.handlers.handler import Handler
+from runtime.handlers.units import outside
+from runtime.ids import event_seq
+from runtime.ledger import told
+from runtime.outside.failures import Diverged, OutcomeUnknown
+from runtime.own_nouns import HANDLER, RUN
+from runtime.sandbox.limits import BY_LEVEL, Outcome
+from runtime.sandbox.pool import Pool, Session
+from runtime.sql import Sql
+from runtime.tenant import Tenant
+from runtime.unit import Caller, Unit
+from runtime.values import format_datetime
+
+# Errors that pass by themselves. A run that ended in one is tried again after each of these, then it is dead.
+PASSING = frozenset({"unavailable", "rate_limited", "conflict"})
+BACKOFF: tuple[int, ...] = (1, 5, 30, 120, 600)  # seconds
+# A handler that failed so often in a row is disabled.
+FAILURES_MAX = 20
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class NotStarted(Exception):
+    """No worker took it, or it was cut off with the tenant: it waits as before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What a run is given: the code's `entity`, and the time that `$.now()` says, the same at every attempt."""
+
+    entity: Mapping[str, Any]
+    now: str
+
+
+class Attempt:
+    """Carries out runs of one tenant, one attempt at a time; several threads may."""
+
+    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor) -> None:
+        self._tenant = tenant
+        self._pool = pool
+        self._answer_for = answer_for
+        self._failures: dict[str, int] = {}  # handler → how often it failed in a row
+
+    def carry_out(self, run: Entity, handler: Handler, given: Given, session: Session) -> Entity:
+        """The run as the attempt left it. Raises NotStarted; whatever the code ends in is recorded and not raised."""
+        tenant, body = self._tenant, run.body
+        ended: list[Outcome] = []
+
+        def unit() -> Unit:
+            made = tenant.unit(handler.caller(tenant.name), run=run.id)
+            made.cause, made.depth, made.root = body.get("cause"), body.get("depth", 1), body.get("root")
+            tenant.outside.prepare(made, again=True, tried=body.get("attempts", 0) > 0)
+            return made
+
+        def work(unit: Unit) -> Entity:
+            outcome = session.run(
+                handler.program,
+                self._answer_for(unit),
+                now=given.now,
+                names={"entity": given.entity},
+                filename="<handler>",
+                seed=seed_of(run.id),
+            )
+            ended[:] = [outcome]
+            if not outcome.started or session.is_cut_off:
+                raise NotStarted
+            if outcome.error is not None:
+                raise from_dict(outcome.error)
+            known = {*unit.reads, *unit.overlay.entities}
+            values = self._told(run, handler, outcome, None, known) | {"changes": len(unit.changes)}
+            return unit.stage_own(RUN, "succeed", run.id, {**values, "status": "Succeeded"})
+
+        try:
+            committed = outside(tenant, self._pool, self._answer_for, unit, work, nested=True)
+        except VerbenaError as error:
+            if session.is_cut_off:
+                raise NotStarted from error
+            outcome = ended[0] if ended else Outcome()
+            return self._fail(run, handler, error, outcome)
+        self._failures[handler.id] = 0
+        return committed.value
+
+    def given(self, run: Entity) -> Given | None:
+        """What the run is given; None where that was erased."""
+        body = run.body
+        if "input" in body:
+            return Given(body["input"], body["$createdAt"])
+        seq = event_seq(body.get("cause"))
+        rows = self._tenant.file.events(Sql("seq = ?", (seq or 0,)), limit=1)
+        if not rows or rows[0].payload is None:
+            return None
+        noun = self._tenant.vocabulary.noun(rows[0].type)
+        after = entities.renamed(noun, _decode(rows[0].payload)["after"])
+        return Given(entities.shown(noun, after, self._tenant.context), body["$createdAt"])
+
+    def end(self, run: Entity, verb: str, **changed: Any) -> Entity:
+        """Commit what becomes of a run that is not carried out."""
+        caller = Caller(tenant=self._tenant.name, actor="verbena")
+        return self._tenant.in_turn(caller, lambda unit: unit.stage_own(RUN, verb, run.id, changed)).value
+
+    def _fail(self, run: Entity, handler: Handler, error: VerbenaError, outcome: Outcome) -> Entity:
+        attempts: int = run.body.get("attempts", 0) + 1
+        stuck = isinstance(error, OutcomeUnknown | Diverged)
+        passing = error.code in PASSING and not stuck
+        due: datetime | None = None
+        if passing and attempts <= len(BACKOFF):
+            due = self._tenant.clock() + timedelta(seconds=BACKOFF[attempts - 1])
+        failures = self._failures_of(handler) + 1
+        self._failures[handler.id] = failures
+        values = self._told(run, handler, outcome, error, {run.body.get("entity", run.id)})
+        values |= {
+            "status": "Stuck" if stuck else "Retrying" if due is not None else "Dead" if passing else "Failed",
+            "dueAt": None if due is None else format_datetime(due),
+        }
+
+        def record(unit: Unit) -> Entity:
+            unit.cause = run.body.get("cause")
+            if (
+                failures >= FAILURES_MAX
+                and (stored := unit.read(HANDLER, handler.id))
+                and stored.body["status"] == "Active"
+            ):
+                reason = f"it failed {failures} times in a row, last with: {error.message}"[:500]
+                unit.stage_own(HANDLER, "disable", handler.id, {"status": "Disabled", "reason": reason})
+            verb = {"Dead": "bury", "Stuck": "stick"}.get(values["status"], "fail")
+            return unit.stage_own(RUN, verb, run.id, values)
+
+        caller = Caller(tenant=self._tenant.name, actor="verbena")
+        return self._tenant.in_turn(caller, record, run=run.id).value
+
+    def _told(
+        self, run: Entity, handler: Handler, outcome: Outcome, error: VerbenaError | None, touched: set[str]
+    ) -> dict[str, Any]:
+        limits = BY_LEVEL[handler.level]
+        return {
+            "attempts": run.body.get("attempts", 0) + 1,
+            "code": handler.hash,
+            "startedAt": format_datetime(self._tenant.clock() - timedelta(seconds=outcome.seconds)),
+            "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
+            "dueAt": None,
+            **told(
+                output=outcome.output,
+                error=None if error is None else error.as_dict(),
+                seconds=outcome.seconds,
+                calls=outcome.calls,
+                touched={each for each in touched if not each.startswith("run_")},
+            ),
+        }
+
+    def _failures_of(self, handler: Handler) -> int:
+        """How often the handler failed in a row; after a restart, as the ledger has it."""
+        known = self._failures.get(handler.id)
+        table = self._tenant.file.table(RUN)
+        if known is not None or table is None:
+            return known or 0
+        sql = f"""SELECT status FROM {table} WHERE handler = ? AND attempts > 0
+            ORDER BY "$updatedAt" DESC, "$number" DESC LIMIT {FAILURES_MAX}"""
+        states = [state for (state,) in self._tenant.file.rows(Sql(sql, (handler.id,)))]
+        return next((place for place, state in enumerate(states) if state == "Succeeded"), len(states))
+
+
+def seed_of(run: str) -> int:
+    """What fixes chance for a run, at every attempt."""
+    return int.from_bytes(hashlib.sha256(run.encode()).digest()[:8])

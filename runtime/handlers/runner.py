@@ -1,0 +1,201 @@
+"""AFTER handlers: run when their cause is committed, out of the ledger, so that none is lost and nobody waits for one."""
+
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from runtime.entity import Entity, decoded
+from runtime.handlers.attempt import Attempt, NotStarted
+from runtime.handlers.before import AnswerFor
+from runtime.handlers.queue import Place, Queue, place_of
+from runtime.own_nouns import RUN
+from runtime.sandbox.limits import BY_LEVEL
+from runtime.sandbox.pool import Pool, Session
+from runtime.sql import Sql
+from runtime.tenant import Tenant
+from runtime.values import parse_datetime
+
+# Runs of one tenant at once.
+RUNS_AT_ONCE = 4
+# A run that no worker took is tried again after this.
+PAUSE_SECONDS = 0.5
+
+log = structlog.get_logger()
+
+
+class Runner:
+    """Runs what waits in one tenant's ledger. Threads come when something waits, and go when nothing does."""
+
+    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor) -> None:
+        self._tenant = tenant
+        self._pool = pool
+        self._attempt = Attempt(tenant, pool, answer_for)
+        self._changed = threading.Condition()  # of everything below
+        self._queue = Queue(self._waiting)
+        self._held: dict[str, list[Place]] = {}  # by the disabled handler that they wait for
+        self._running: dict[str, Session] = {}
+        self._threads = 0
+        self._closed = False
+        for at, place in self._retrying():
+            self._queue.later(place, at)
+        with self._changed:
+            self._start_threads()
+
+    def committed(self, runs: Sequence[Entity]) -> None:
+        places = [place_of(run) for run in runs if run.body["status"] == "Waiting"]
+        with self._changed:
+            self._queue.add([place for place in places if place.id not in self._queue])
+            self._start_threads()
+
+    def enabled(self, handler: str) -> None:
+        """Hear that a handler may run again."""
+        with self._changed:
+            for place in self._held.pop(handler, ()):
+                self._queue.again(place)
+            self._start_threads()
+
+    def again(self, run: Entity) -> None:
+        """Hear that a run is to be tried again."""
+        with self._changed:
+            self._queue.again(place_of(run))
+            self._start_threads()
+
+    def stand(self, ids: Sequence[str], seconds: float) -> list[dict[str, Any]]:
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or not any(id in self._queue for id in ids), seconds)
+        found = self._tenant.graph.get_many(RUN, ids)
+        return [_stand(found[id]) for id in ids if id in found]
+
+    def why(self, run: Entity) -> str | None:
+        """What a run that has not ended waits for."""
+        body = run.body
+        if body["status"] == "Retrying":
+            return f"it failed with: {body['error']['message']}; it is tried again at {body['dueAt']}"
+        if body["status"] != "Waiting":
+            return None
+        with self._changed:
+            if run.id in self._running:
+                return "it is running"
+            ahead = self._queue.ahead_of(place_of(run))
+        handler = self._tenant.handlers.all.get(body["handler"])
+        if handler is not None and not handler.active:
+            return f"its handler is disabled: {handler.reason or 'by hand'}"
+        return f"it waits behind {ahead}" if ahead else "it waits for a worker"
+
+    def keep_up(self) -> None:
+        with self._changed:
+            self._queue.wake(self._tenant.clock())
+            self._start_threads()
+
+    def close(self) -> None:
+        with self._changed:
+            self._closed = True
+            for session in self._running.values():
+                session.cut_off()
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._threads == 0)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits or runs."""
+        return self._queue.is_empty
+
+    def _start_threads(self) -> None:
+        """One more thread for what is ready, up to the bound. The lock is held."""
+        if self._closed or not self._queue.has_ready or self._threads >= RUNS_AT_ONCE:
+            return
+        self._threads += 1
+        threading.Thread(target=self._work, name="verbena-handlers", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            with self._changed:
+                place = None if self._closed else self._queue.take()
+                if place is None:
+                    self._threads -= 1
+                    self._changed.notify_all()
+                    return
+                self._start_threads()
+                session = self._running[place.id] = self._session(place)
+            try:
+                self._run(place, session)
+            except Exception:
+                if not self._closed:  # it stands in the ledger as before, and is run when the tenant is opened again
+                    log.exception("a run could not be carried out", run=place.id)
+            finally:
+                session.close()
+                with self._changed:
+                    del self._running[place.id]
+                    self._queue.done(place)
+                    self._changed.notify_all()
+
+    def _session(self, place: Place) -> Session:
+        run = self._tenant.graph.get(RUN, place.id)
+        level = run.body.get("level", 0) if run is not None else 0
+        return self._pool.session(BY_LEVEL[level], tenant=self._tenant.name)
+
+    def _run(self, place: Place, session: Session) -> None:
+        """One attempt at one run, or what becomes of it without one."""
+        run = self._tenant.graph.get(RUN, place.id)
+        if run is None or run.body["status"] not in ("Waiting", "Retrying"):
+            return  # it was released meanwhile
+        handler = self._tenant.handlers.all.get(run.body["handler"])
+        if handler is None or handler.status == "Removed":
+            self._attempt.end(run, "release", status="Released", error=_told("not_found", "its handler was removed"))
+            return
+        if not handler.active:
+            with self._changed:
+                self._held.setdefault(handler.id, []).append(place)
+            return
+        given = self._attempt.given(run)
+        if given is None:
+            self._attempt.end(
+                run, "release", status="Released", error=_told("not_found", "what it is about was erased")
+            )
+            return
+        while True:
+            try:
+                run = self._attempt.carry_out(run, handler, given, session)
+                break
+            except NotStarted:
+                if self._closed:
+                    return
+                time.sleep(PAUSE_SECONDS)
+        if run.body["status"] == "Retrying":
+            with self._changed:
+                self._queue.later(place, parse_datetime(run.body["dueAt"]))
+
+    def _waiting(self, after: int, limit: int) -> list[Place]:
+        table = self._tenant.file.table(RUN)
+        if table is None:
+            return []
+        sql = f"""SELECT "$number", "$id", coalesce(entity, handler) FROM {table}
+            WHERE status = 'Waiting' AND "$number" > ? ORDER BY "$number" LIMIT ?"""
+        return [Place(*row) for row in self._tenant.file.rows(Sql(sql, (after, limit)))]
+
+    def _retrying(self) -> list[tuple[Any, Place]]:
+        table = self._tenant.file.table(RUN)
+        if table is None:
+            return []
+        sql = f"""SELECT "$number", "$id", coalesce(entity, handler), "$body" FROM {table} WHERE status = 'Retrying'"""
+        return [
+            (parse_datetime(run.body["dueAt"]), Place(number, id, key))
+            for number, id, key, body in self._tenant.file.rows(Sql(sql))
+            if (run := decoded(RUN, id, number, body))
+        ]
+
+
+def _stand(run: Entity) -> dict[str, Any]:
+    """How a run stands, in brief."""
+    body = run.body
+    shape = {"run": run.id, "handler": body.get("name"), "cause": body.get("cause"), "status": body["status"]}
+    if "error" in body:
+        shape["error"] = body["error"]["message"]
+    return shape
+
+
+def _told(code: str, message: str) -> dict[str, Any]:
+    return {"code": code, "message": message}

@@ -1,0 +1,150 @@
+"""The ledger: every run of code, those that wait among them. Its rows stand beside the log, and are written with it.
+
+What a handler's run came to is an event of the log too (`Run.succeeded`, `Run.failed`, …). A run that waits, and the run
+of a `do`, are rows only: what they changed is in the log, and names them.
+"""
+
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+
+from runtime.entity import Entity
+from runtime.errors import LimitExceeded
+from runtime.graph import View
+from runtime.handlers.handler_set import HandlerSet
+from runtime.ids import NewId, event_id
+from runtime.own_nouns import RUN
+from runtime.sql import Sql
+from runtime.store import EventRow, TenantFile
+from runtime.unit import Change, Unit
+from runtime.values import format_datetime
+
+# Whatever one thing set off, and what that set off, and so on, ends here.
+DEPTH_MAX = 16
+RUNS_OF_ONE_CAUSE_MAX = 1_000
+# Runs that changed nothing are written with the next commit, or a second later; more than this never wait for it.
+NOTED_MAX = 1_000
+_ROOTS_KEPT = 10_000
+OUTPUT_CHARS_MAX = 20_000
+TOUCHED_MAX = 200
+
+
+def run_entity(id: str, now: datetime, actor: str, values: Mapping[str, Any]) -> Entity:
+    """A run as a row of the ledger; version 0, since the log knows nothing of it yet."""
+    stamp = format_datetime(now)
+    body = {key: value for key, value in values.items() if value is not None}
+    body |= {"$id": id, "$type": RUN.name, "$version": 0}
+    body |= {"$createdAt": stamp, "$updatedAt": stamp, "$createdBy": actor}
+    return Entity(RUN.name, id, 0, 0, body)
+
+
+def told(
+    *, output: str, error: Mapping[str, Any] | None, seconds: float, calls: int, touched: Iterable[str]
+) -> dict[str, Any]:
+    """What a run came to, as its row keeps it."""
+    return {
+        "output": output[:OUTPUT_CHARS_MAX] or None,
+        "error": None if error is None else dict(error),
+        "seconds": round(seconds, 6),
+        "calls": calls,
+        "touched": sorted(touched)[:TOUCHED_MAX] or None,
+    }
+
+
+class Ledger:
+    """What is to be written to the ledger of one tenant, and how much each cause has set off."""
+
+    def __init__(self, file: TenantFile, new_id: NewId) -> None:
+        self._file = file
+        self._new_id = new_id
+        self._lock = threading.Lock()
+        self._noted: deque[Entity] = deque(maxlen=NOTED_MAX)
+        self._roots: OrderedDict[str, int] = OrderedDict()
+        table = file.table(RUN)
+        last = file.rows(Sql(f'SELECT coalesce(max("$number"), 0) FROM {table}'))[0][0] if table else 0
+        self._number: int = last
+
+    def note(self, run: Entity) -> None:
+        """Keep a run that made no commit of its own, to be written with the next one."""
+        with self._lock:
+            self._noted.append(run)
+
+    @property
+    def has_noted(self) -> bool:
+        """Whether something waits to be written."""
+        return bool(self._noted)
+
+    def take(self) -> list[Entity]:
+        """What was noted, numbered. The caller writes it, and holds the writer's turn."""
+        with self._lock:
+            taken = list(self._noted)
+            self._noted.clear()
+        return [self.numbered(run) for run in taken]
+
+    def put_back(self, runs: Iterable[Entity]) -> None:
+        """Keep what was taken: its commit failed."""
+        with self._lock:
+            self._noted.extendleft(reversed(list(runs)))
+
+    def next_number(self) -> int:
+        """The place of one more run among all of them. The caller holds the writer's turn."""
+        self._number += 1
+        return self._number
+
+    def numbered(self, run: Entity) -> Entity:
+        """The run with its place among all runs."""
+        return Entity(run.noun, run.id, run.version, self.next_number(), run.body)
+
+    def set_off(self, unit: Unit, change: Change, row: EventRow, handlers: HandlerSet, view: View) -> list[Entity]:
+        """The runs that an event sets off, waiting, in their order. The caller writes them with the event."""
+        runs: list[Entity] = []
+        for handler in handlers.after(change, view, unit.now):
+            root, depth = unit.root or unit.run or event_id(row.seq), unit.depth + 1
+            values: dict[str, Any] = {
+                "kind": handler.kind,
+                "status": "Waiting",
+                "handler": handler.id,
+                "name": handler.name,
+                "code": handler.hash,
+                "cause": event_id(row.seq),
+                "entity": change.entity.id,
+                "parent": unit.run,
+                "root": root,
+                "depth": depth,
+                "actor": handler.actor,
+                "level": handler.level,
+                "attempts": 0,
+            }
+            try:
+                self._count(root, depth)
+            except LimitExceeded as error:
+                if self._roots.get(root, 0) > RUNS_OF_ONE_CAUSE_MAX + 1:
+                    continue  # it was told once
+                values |= {"status": "Dead", "error": error.as_dict()}
+            runs.append(self.numbered(run_entity(self._new_id(RUN.key), unit.now, handler.actor, values)))
+        return runs
+
+    def _count(self, root: str, depth: int) -> None:
+        """Count one more run that goes back to `root`. Raises LimitExceeded past the bounds; holds the writer's turn."""
+        if depth > DEPTH_MAX:
+            raise LimitExceeded(
+                f"handlers set each other off {DEPTH_MAX} times in a row", hint="let one of them look before it writes"
+            )
+        known = self._roots.pop(root, None)
+        if known is None:
+            known = self._stored(root) if depth > 1 else 0
+        self._roots[root] = known + 1
+        while len(self._roots) > _ROOTS_KEPT:
+            self._roots.popitem(last=False)
+        if known >= RUNS_OF_ONE_CAUSE_MAX:
+            raise LimitExceeded(
+                f"one cause set off {RUNS_OF_ONE_CAUSE_MAX:,} runs", hint="do the work in one handler, or in several do"
+            )
+
+    def _stored(self, root: str) -> int:
+        table = self._file.table(RUN)
+        if table is None:
+            return 0
+        return self._file.rows(Sql(f"SELECT count(*) FROM {table} WHERE root = ?", (root,)))[0][0]

@@ -1,0 +1,207 @@
+"""One tenant's way outside: its journal, what its units may ask, and the log that hears of it whatever becomes of them."""
+
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, cast
+
+import structlog
+
+from runtime.clock import Clock
+from runtime.errors import Conflict
+from runtime.graph import View
+from runtime.outside import effect_event
+from runtime.outside.hosts import Hosts
+from runtime.outside.journal import SUFFIX, Journal
+from runtime.own_nouns import EFFECT
+from runtime.sandbox.limits import BY_LEVEL
+from runtime.sql import Sql
+from runtime.store import TenantFile
+from runtime.unit import Caller, Unit
+from runtime.values import format_datetime
+from runtime.writer import Step, no_step
+
+# The client's libraries take a tenth of a second to load, which an engine without a way outside does not spend.
+if TYPE_CHECKING:
+    from runtime.outside.effects import Effects
+    from runtime.outside.http import Http
+
+# Commits what the body stages, in the name of a caller and of a run.
+Record = Callable[[Caller, Callable[[Unit], None], str], object]
+
+# An erasure looks for the ids of at most this many entities in what runs were answered; past it, every answer goes.
+ERASED_MAX = 1_000
+
+log = structlog.get_logger()
+
+
+def client(hosts: Hosts) -> "Http | None":
+    """The client that asks these hosts and no others; None where there are none."""
+    if not hosts:
+        return None
+    from runtime.outside.guard import Guard
+    from runtime.outside.http import Http
+
+    return Http(Guard(hosts=hosts, only_listed=True))
+
+
+class Outside:
+    """What a tenant has to do with the outside."""
+
+    def __init__(
+        self,
+        file: TenantFile,
+        view: View,
+        http: "Http | None",
+        *,
+        clock: Clock,
+        record: Record,
+        step: Step = no_step,
+    ) -> None:
+        self.http = http
+        self.journal = Journal(file.path.with_suffix(SUFFIX), file.name, step=step)
+        self._file = file
+        self._view = view
+        self._clock = clock
+        self._record = record
+        self._step = step
+
+    @property
+    def allowed(self) -> bool:
+        """Whether the operator allows any host: where not, there is no `$.http`."""
+        return self.http is not None
+
+    def prepare(self, unit: Unit, *, dry: bool = False, again: bool = False, tried: bool = False) -> None:
+        """Give a unit its `effects`, by which its code asks the outside.
+
+        `again` where its run may be tried again, `tried` where it was; `dry` where it is only planned.
+        """
+        if self.http is None:
+            return
+        from runtime.outside.effects import Effects
+
+        run = unit.run or ""
+
+        def logged(position: int) -> bool:
+            return tried and self._view.get(EFFECT, effect_event.effect_id(run, position)) is not None
+
+        def refused() -> str | None:
+            if unit.rights is not unit.caller:
+                return "a handler that runs before may read from services, not write to them"
+            if unit.caller.level < 1:
+                return "this key may only read"
+            return None if run else "there is no run that it could be recorded with; use do"
+
+        unit.effects = Effects(
+            journal=self.journal,
+            http=self.http,
+            run=run,
+            now=lambda: format_datetime(self._clock()),
+            refused=refused,
+            dry=dry,
+            again=again,
+            logged=logged,
+            seconds=BY_LEVEL[unit.caller.level].seconds,
+            step=self._step,
+        )
+
+    @contextmanager
+    def on_record(self, unit: Unit) -> Generator[None]:
+        """Around a unit whose code may ask the outside: the log hears of it even where the unit is dropped.
+
+        Raises what left the run stuck in the place of whatever the code made of it.
+        """
+        if unit.effects is None:
+            self.prepare(unit)
+        effects = _of(unit)
+        try:
+            yield
+        except Exception as error:
+            if effects is None:
+                raise
+            self._keep(unit.caller, effects)
+            if effects.stuck is not None and error is not effects.stuck:
+                raise effects.stuck from error
+            raise
+
+    def planned(self, unit: Unit) -> list[dict[str, Any]]:
+        """The writes that a unit's code would have made, `{method, host, path, bytes}` each."""
+        effects = _of(unit)
+        return [] if effects is None else effects.planned
+
+    def stage(self, unit: Unit) -> None:
+        """Stage what the unit's run asked, as events of the unit; raises what left it stuck."""
+        effects = _of(unit)
+        if effects is not None:
+            if effects.stuck is not None:
+                raise effects.stuck
+            effects.stage(unit)
+
+    def committed(self, unit: Unit) -> None:
+        """The unit is in the log, and its run has ended with it."""
+        effects = _of(unit)
+        if effects is not None:
+            effects.recorded()
+            effects.end()
+
+    def refuse_again(self, unit: Unit, conflict: Conflict) -> None:
+        """Raise Conflict where a unit wrote outside, so that it cannot be run again by itself."""
+        effects = _of(unit)
+        if effects is not None and effects.wrote and not effects.again:
+            raise Conflict(
+                f"{conflict.message}; it was not run again, since it wrote outside",
+                hint="look at what it sent before you run it again: $.events.list(type='Effect', run=…)",
+                **{**conflict.details, "run": unit.run},
+            ) from conflict
+
+    def end(self, run: str) -> None:
+        """The run will not be tried again: it was released, or what it was about is gone."""
+        self.journal.end(run)
+
+    # -- upkeep ----------------------------------------------------------------------------------------------------
+
+    def recover(self, caller: Caller) -> None:
+        """Tell the log what it does not know, after an end in the middle; a `do` that was cut off is over."""
+        for run in self.journal.unfolded():
+            self._fold(caller, run)
+        for run, again in self.journal.open_runs().items():
+            if not again:
+                self.journal.end(run)
+
+    def keep_up(self) -> None:
+        """Drop what nobody needs any more."""
+        self.journal.compact()
+
+    def forget_erased(self) -> None:
+        """Drop what runs were answered that had to do with erased entities. Those that wait hear so when tried again."""
+        events = f"{self._file.catalog}.events"
+        erased = f"SELECT DISTINCT entity FROM {events} WHERE verb = 'erase'"
+        runs = self._file.rows(Sql(f"SELECT DISTINCT run FROM {events} WHERE run IS NOT NULL AND entity IN ({erased})"))
+        ids = [id for (id,) in self._file.rows(Sql(f"{erased} LIMIT {ERASED_MAX + 1}"))]
+        named = {run for (run,) in runs}
+        if len(ids) > ERASED_MAX:
+            named, ids = set(self.journal.open_runs()), []
+        self.journal.forget(named, holding=ids)
+
+    def close(self) -> None:
+        self.journal.close()
+
+    def _keep(self, caller: Caller, effects: "Effects") -> None:
+        """Tell the log of a unit that is dropped. What it cannot be told now it hears when the tenant is opened next."""
+        try:
+            if effects.run in self.journal.unfolded():
+                self._fold(caller, effects.run)
+            if not effects.again:
+                effects.end()
+        except Exception:
+            log.exception("the log did not hear of an effect yet", run=effects.run)
+
+    def _fold(self, caller: Caller, run: str) -> None:
+        self._record(caller, lambda unit: self._stage(unit, run), run)
+        self.journal.folded(run)
+
+    def _stage(self, unit: Unit, run: str) -> None:
+        effect_event.stage(unit, self.journal.calls(run))
+
+
+def _of(unit: Unit) -> "Effects | None":
+    return cast("Effects | None", unit.effects)

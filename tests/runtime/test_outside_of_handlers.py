@@ -1,0 +1,125 @@
+"""What a handler that runs after asked outside, when it is tried again: once is enough, and what nobody knows is told."""
+
+import threading
+import time
+from collections.abc import Generator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runtime.door import Door
+from tests.runtime.outside.service import Service, says, service
+
+SECONDS_MAX = 20.0
+
+
+@pytest.fixture
+def shop() -> Generator[Service]:
+    with service() as shop:
+        yield shop
+
+
+@pytest.fixture
+def open_door(tmp_path: Path, shop: Service) -> Generator[Door]:
+    door = Door(tmp_path / "data", hosts=f"{shop.address}=Idempotency-Key")
+    yield door
+    door.close()
+
+
+def run_of(door: Door, status: str) -> dict[str, Any]:
+    """The one run of a handler, as soon as it stands so."""
+    until = time.monotonic() + SECONDS_MAX
+    while time.monotonic() < until:
+        found = door.do("$.runs.list(kind='after')")
+        if [each["status"] for each in found] == [status]:
+            return found[0]
+        threading.Event().wait(0.02)
+    raise AssertionError(f"no run became {status}: {door.do('$.runs.list()')}")
+
+
+def test_a_handler_writes_outside_and_its_run_names_it(open_door: Door, shop: Service) -> None:
+    open_door.do(f"@$.Contact.created\ndef tell(entity, $):\n    $.http.post('{shop.address}/new', json=entity.name)")
+    open_door.do("$.Contact.create(name='Ada')")
+    run = run_of(open_door, "Succeeded")["$id"]
+    rows = open_door.do(f"$.events.list(type='Effect', run={run!r}, after=0)")
+    assert [(row["event"], row["cause"]) for row in rows] == [
+        ("Effect.intended", "evt_2"),
+        ("Effect.answered", "evt_2"),
+    ]
+    assert [each.headers["idempotency-key"] for each in shop.heard] == [f"{run}-1"]
+    assert open_door.tenant.outside.journal.open_runs() == {}
+
+
+def test_a_run_that_is_tried_again_does_not_write_twice(open_door: Door, shop: Service) -> None:
+    open_door.do(
+        f"""
+@$.Contact.created
+def tell(entity, $):
+    answer = $.http.post("{shop.address}/new", json=entity.name)
+    stock = $.http.get("{shop.address}/stock")
+    $.Organization.findOne(name="ready").name
+    $.Contact.update(entity.$id, name=answer.json.key)
+"""
+    )
+    id = open_door.do("$.Contact.create(name='Ada').$id")
+    run = run_of(open_door, "Failed")["$id"]
+    open_door.do("$.Organization.create(name='ready')")
+    open_door.do(f"$.runs.retry({run!r})")
+    run_of(open_door, "Succeeded")
+    assert open_door.do(f"$.Contact.get({id!r}).name") == f"{run}-1"
+    assert [each.method for each in shop.heard] == ["POST", "GET"]
+
+
+def test_a_service_that_is_back_is_asked_again_by_itself(tmp_path: Path) -> None:
+    with says(b"") as address:
+        door = Door(tmp_path / "data", hosts=f"{address}=Idempotency-Key")
+        door.do(f"@$.Contact.created\ndef tell(entity, $):\n    $.http.post('{address}')")
+        door.do("$.Contact.create(name='Ada')")
+        run = run_of(door, "Retrying")
+        assert run["error"]["code"] == "unavailable"
+    with service(port=int(address.rpartition(":")[2])) as back:
+        door.clock.ahead += timedelta(hours=1)
+        run_of(door, "Succeeded")
+        assert [each.headers["idempotency-key"] for each in back.heard] == [f"{run['$id']}-1"]
+    rows = door.do("$.events.list(type='Effect', after=0)")
+    assert [row["event"] for row in rows] == ["Effect.intended", "Effect.answered"]
+    door.close()
+
+
+def test_a_call_whose_outcome_nobody_knows_leaves_its_run_stuck_until_it_is_released(tmp_path: Path) -> None:
+    with says(b"") as mute:
+        door = Door(tmp_path / "data", hosts=mute)
+        door.do(f"@$.Contact.created\ndef tell(entity, $):\n    $.http.post('{mute}')")
+        door.do("$.Contact.create(name='Ada')")
+        run_of(door, "Retrying")
+        door.clock.ahead += timedelta(hours=1)
+        stuck = run_of(door, "Stuck")
+        assert "nobody knows" in stuck["error"]["message"]
+        door.do("$.Contact.create(name='Eve')")
+        door.do(f"$.runs.release({stuck['$id']!r})")
+        assert stuck["$id"] not in door.tenant.outside.journal.open_runs()
+        door.close()
+
+
+def test_code_that_swallows_what_nobody_knows_is_stuck_all_the_same(tmp_path: Path) -> None:
+    with says(b"") as mute:
+        door = Door(tmp_path / "data", hosts=mute)
+        door.do(
+            f"""
+@$.Contact.created
+def tell(entity, $):
+    try:
+        $.http.post("{mute}")
+    except Exception:
+        pass
+    $.Organization.findOne(name="ready").name
+"""
+        )
+        door.do("$.Contact.create(name='Ada')")
+        run = run_of(door, "Failed")["$id"]
+        door.do("$.Organization.create(name='ready')")
+        door.do(f"$.runs.retry({run!r})")
+        assert run_of(door, "Stuck")["$id"] == run
+        door.close()
