@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import FrameType, FunctionType, TracebackType
 from typing import Any, NoReturn
 
-from runtime.sandbox import faults, walls
+from runtime.sandbox import faults, namespaces, probes, walls
 from runtime.sandbox.frames import OUTPUT_CHARS_MAX, Channel, Closed
 from runtime.sandbox.functions import Functions
 from runtime.sandbox.guards import Return, namespace
@@ -23,20 +23,29 @@ from runtime.sandbox.syntax import Source, parse
 from runtime.sandbox.texts import text_of
 
 
-def serve(channel: Channel, base_bytes: int) -> NoReturn:
+def serve(
+    channel: Channel, base_bytes: int, around: walls.Walls, found: walls.Survey, *, run: "type[Run] | None" = None
+) -> NoReturn:
     """Raises the walls, says so, runs the jobs that come, and ends the process. It never returns.
 
-    `base_bytes` is what the process had mapped before; the jobs' memory comes on top. Nothing is carried from one job to
-    the next but what the process itself holds, and all of them are of one tenant: the parent sees to that.
+    `base_bytes` is what the process had mapped before; the jobs' memory comes on top. `around` stands already, `found` is
+    what can be raised, `run` what becomes of a job. Nothing is carried from one job to the next but what the process
+    itself holds, and all of them are of one tenant: the parent sees to that.
     """
     try:
-        channel.send(json.dumps({"t": "ready", "walls": walls.raise_walls()}).encode())
+        channel.send(ready(walls.raise_walls(around, found)))
         while True:
-            Run(channel.receive(), channel, base_bytes).perform()
+            (run or Run)(channel.receive(), channel, base_bytes).perform()
     except Closed:
         pass  # the pool has gone, or wants nothing any more
     finally:
         os._exit(0)
+
+
+def ready(raised: walls.Walls) -> bytes:
+    """The frame that says which walls stand."""
+    told = {"walls": raised.standing, "missing": raised.missing, "failed": raised.failed}
+    return json.dumps({"t": "ready", **told}).encode()
 
 
 class Run:
@@ -55,9 +64,9 @@ class Run:
 
     def perform(self) -> None:
         """Runs the code within its bounds and sends how it ended."""
-        self._bound()
+        self.bound()
         try:
-            value = plain(self._value())
+            value = plain(self.value())
             last = encoded({"t": "done", "ok": value, "error": None, "out": self.output.text()}, what="the result")
         except BaseException as error:
             last = self._failed(error)
@@ -81,7 +90,10 @@ class Run:
         error = read["error"]
         raise DollarError(error["code"], error["message"], error.get("hint"), error.get("details"))
 
-    def _value(self) -> Any:
+    def value(self) -> Any:
+        """What the job's code comes to. It raises whatever the code raises."""
+        if "probe" in self.job:
+            return probes.tried(self.job["probe"], self.channel.fileno)
         filename = self.job["filename"]
         self.source = parse(self.job["code"], filename)
         program = compiled(self.source, filename)
@@ -116,7 +128,8 @@ class Run:
         except BaseException:
             return _MEMORY_FULL if isinstance(error, MemoryError) else _UNTOLD
 
-    def _bound(self) -> None:
+    def bound(self) -> None:
+        """Sets the bounds of the job that the process itself holds."""
         if self.job["memory_bytes"]:
             walls.bound_memory(self.base_bytes, self.job["memory_bytes"])
         if self.seconds:
@@ -224,7 +237,15 @@ class _Nobody(Channel):
 def main() -> NoReturn:
     """A worker of its own, for platforms without a zygote: `python -I -m runtime.sandbox.child <descriptor>`."""
     warm()
-    serve(Channel(int(sys.argv[1])), walls.mapped_bytes())
+    os.environ.clear()
+    walls.go_first()
+    base_bytes, found = walls.mapped_bytes(), walls.survey()
+    alone = "a worker that was spawned has none"
+    around = walls.Walls().with_wall("namespaces", alone).with_wall("empty_root", alone)
+    around = around.with_wall("no_privileges", namespaces.drop_rights())
+    descriptor = int(sys.argv[1])
+    walls.close_all_but(descriptor)
+    serve(Channel(descriptor), base_bytes, around, found)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """One frame of the talk between pool and worker: four bytes of length, then that many bytes of JSON.
 
-parent → worker   a job      {"code", "filename", "deadline_ms", "memory_bytes", "now", "seed", "names"}
+parent → worker   a job      {"code", "filename", "deadline_ms", "memory_bytes", "now", "seed", "names"}, and "probe" where
+                             the worker is to try a wall
 worker → parent   a call     {"t": "call", "p": ["Deal", "find"], "a": [...], "k": {...}}
 parent → worker   its answer {"ok": ...} or {"error": {"code", "message", "hint", "details"}}
 worker → parent   the end    {"t": "done", "ok": ..., "error": ..., "out": "..."}
@@ -31,7 +32,7 @@ class Channel:
     """The worker's end: blocking reads and writes of whole frames on one descriptor."""
 
     def __init__(self, fileno: int) -> None:
-        self._fileno = fileno
+        self.fileno = fileno
         self._buffer = bytearray()
 
     def send(self, payload: bytes) -> None:
@@ -39,7 +40,7 @@ class Channel:
         rest = memoryview(packed(payload))
         try:
             while rest:
-                rest = rest[os.write(self._fileno, rest) :]
+                rest = rest[os.write(self.fileno, rest) :]
         except OSError as error:
             raise Closed from error
 
@@ -57,7 +58,7 @@ class Channel:
 
     def _read_into(self, buffer: bytearray) -> None:
         try:
-            piece = os.read(self._fileno, _READ_BYTES)
+            piece = os.read(self.fileno, _READ_BYTES)
         except OSError as error:
             raise Closed from error
         if not piece:

@@ -13,6 +13,7 @@ import structlog
 
 from runtime.errors import BY_CODE, VerbenaError
 from runtime.sandbox.frames import CODE_BYTES_MAX, FRAME_BYTES_MAX
+from runtime.sandbox.inspection import Inspection, inspected
 from runtime.sandbox.limits import Limits, Outcome
 from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, can_fork
 from runtime.sandbox.turns import QueueFull, Turns, WaitedTooLong
@@ -33,17 +34,27 @@ _log = structlog.get_logger(__name__)
 class Pool:
     """`size` warm workers wait; at most `workers_max` run at once, however many threads call.
 
-    A worker runs the jobs of one session and ends. `spawn` starts each as a new process, as platforms without a zygote must.
+    A worker runs the jobs of one session and ends. Before the first of them, the walls are inspected: with a fault among
+    them nothing is run, and where some are missing, `why_not` is asked whether code may run nevertheless.
     """
 
-    def __init__(self, size: int = 2, workers_max: int = 8, spawn: bool = False) -> None:
+    def __init__(
+        self,
+        size: int = 2,
+        workers_max: int = 8,
+        *,
+        nursery: Nursery | None = None,
+        why_not: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._size = size
-        self._nursery: Nursery = SpawnNursery() if spawn or not can_fork() else ZygoteNursery()
+        self._nursery = nursery or (ZygoteNursery() if can_fork() else SpawnNursery())
+        self._why_not = why_not
+        self._inspection: Inspection | None = None
+        self._inspecting = threading.Lock()
         self._turns = Turns(workers_max)
         self._warm: deque[Worker] = deque()
         self._wanted = threading.Event()
         self._closed = False
-        self._walls: tuple[str, ...] = ()
         self._refill = threading.Thread(target=self._keep_warm, name="verbena-sandbox-refill", daemon=True)
         self._wanted.set()
         self._refill.start()
@@ -76,10 +87,14 @@ class Pool:
         turn = contextlib.nullcontext() if nested else self._turns.turn(tenant, limits.wait_seconds)
         return Session(self, limits, turn)
 
-    @property
-    def walls(self) -> tuple[str, ...]:
-        """The kernel walls that the latest worker stood behind; empty before the first."""
-        return self._walls
+    def inspection(self) -> Inspection:
+        """Whether the walls stand; it is found out once, and waited for until then. Raises NoWorker."""
+        with self._inspecting:
+            if self._inspection is None:
+                self._inspection = inspected(self._nursery)
+                for fault in self._inspection.faults:
+                    _log.error("a wall of the sandbox does not hold", fault=fault)
+            return self._inspection
 
     def close(self) -> None:
         """Ends every waiting worker and what makes them. Runs under way are cut off."""
@@ -91,7 +106,13 @@ class Pool:
             self._warm.popleft().end()
 
     def take(self) -> Worker:
-        """A worker that waits for its first job. Raises NoWorker."""
+        """A worker that waits for its first job. Raises NoWorker; NotBehindWalls where code must not run here."""
+        inspection = self.inspection()
+        if inspection.faults:
+            raise NotBehindWalls(f"the walls of the sandbox do not hold: {'; '.join(inspection.faults)}")
+        reason = self._why_not() if inspection.lacking else None
+        if reason is not None:
+            raise NotBehindWalls(reason)
         while True:
             try:
                 worker = self._warm.popleft()
@@ -101,7 +122,10 @@ class Pool:
                 if not worker.is_alive():  # its zygote has gone, and took it along
                     worker.end()
                     continue
-            self._walls = worker.walls
+            if not inspection.standing <= set(worker.ready.walls):
+                worker.end()
+                fallen = ", ".join(sorted(inspection.standing - set(worker.ready.walls)))
+                raise NotBehindWalls(f"a worker came up without walls that stood before: {fallen}")
             return worker
 
     def put_away(self, worker: Worker) -> None:
@@ -118,11 +142,16 @@ class Pool:
             self._wanted.wait()
             self._wanted.clear()
             try:
+                self.inspection()
                 while not self._closed and len(self._warm) < self._size:
                     self._warm.append(self._nursery.make())
             except NoWorker as error:
                 if not self._closed:  # the next run tries by itself, and tells
                     _log.warning("no warm worker", reason=str(error))
+
+
+class NotBehindWalls(Exception):
+    """Code must not run here; the message is why."""
 
 
 class Session:
@@ -180,6 +209,10 @@ class Session:
         except WaitedTooLong:
             message = f"no worker became free in {self._limits.wait_seconds:g} s"
             return Outcome(error=_error("timeout", message, "try again in a moment"), started=False)
+        except NotBehindWalls as error:
+            _log.error("no code is run", reason=str(error))
+            shape = _error("unavailable", f"no code is run here: {error}", "verbena doctor says which walls stand")
+            return Outcome(error=shape, started=False)
         except NoWorker as error:
             _log.error("no worker", reason=str(error))
             shape = _error("unavailable", "the sandbox cannot run code now", "try again in a moment")

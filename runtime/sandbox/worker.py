@@ -12,15 +12,18 @@ import msgspec
 from runtime.sandbox.frames import FRAME_BYTES_MAX, HEADER, OUTPUT_CHARS_MAX, PATH_WORDS_MAX, WORD_CHARS_MAX, packed
 
 _READ_BYTES = 256 * 1024
+WALLS_MAX = 16
 _NOTE_CHARS = 100  # the note about cut output
 
 Word = Annotated[str, msgspec.Meta(max_length=WORD_CHARS_MAX)]
 
 
 class Ready(msgspec.Struct, tag="ready", tag_field="t", forbid_unknown_fields=True):
-    """The worker waits for its job behind these walls."""
+    """The worker waits for its job behind these walls; why others are missing, or failed though the kernel has them."""
 
-    walls: Annotated[list[Word], msgspec.Meta(max_length=16)]
+    walls: Annotated[list[Word], msgspec.Meta(max_length=WALLS_MAX)]
+    missing: Annotated[dict[Word, Word], msgspec.Meta(max_length=WALLS_MAX)] = {}
+    failed: Annotated[dict[Word, Word], msgspec.Meta(max_length=WALLS_MAX)] = {}
 
 
 class Call(msgspec.Struct, tag="call", tag_field="t", forbid_unknown_fields=True):
@@ -71,14 +74,19 @@ class Worker:
         self._connection = connection
         self._handle = handle  # a pidfd: it never means another process, as a pid may
         self._buffer = bytearray()
-        self.walls: tuple[str, ...] = ()
+        self.ready = Ready([])
 
     def await_ready(self, until: float) -> None:
         """Waits for the first frame. Raises as `receive`."""
         frame = self.receive(until)
         if not isinstance(frame, Ready):
             raise ProtocolBroken("the worker did not say that it is ready")
-        self.walls = tuple(frame.walls)
+        self.ready = frame
+
+    @property
+    def walls(self) -> tuple[str, ...]:
+        """What it stands behind."""
+        return tuple(self.ready.walls)
 
     def is_alive(self) -> bool:
         """Whether a waiting worker is still there; it has nothing to say, so anything readable is its end."""

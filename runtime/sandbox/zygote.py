@@ -16,10 +16,13 @@ import socket
 import sys
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import NoReturn
 
-from runtime.sandbox import child, walls
+from runtime.sandbox import namespaces, walls
 from runtime.sandbox.frames import Channel
+
+Serve = Callable[[Channel, int, walls.Walls, walls.Survey], NoReturn]
 
 MESSAGE_BYTES_MAX = 64
 ENDS_KEPT_MAX = 256  # how many ends of workers are remembered for the question above
@@ -27,15 +30,35 @@ END_WAIT_SECONDS = 0.1
 _WORKER_DESCRIPTOR = 3
 
 
-def main() -> NoReturn:
-    """Warms up, says that it is ready, and serves requests until the other side closes."""
+def main(load: Callable[[], Serve] | None = None) -> NoReturn:
+    """Isolates itself, warms up, says that it is ready, and serves requests until the other side closes.
+
+    `load` imports and warms what a worker does, and gives it; it is called when the namespaces have been entered.
+    """
     # No PDEATHSIG here: it would follow the server's thread that happened to start us, not the server.
-    control = socket.socket(fileno=int(sys.argv[1]))
+    number = int(sys.argv[1])
     _close_standard_streams()
-    child.warm()
+    walls.go_first()
+    around = walls.Walls().with_wall("namespaces", namespaces.enter(number))
+    control = socket.socket(fileno=number)
+    serve = (load or _load)()
+    os.environ.clear()
     gc.collect()
     gc.freeze()  # what is loaded is shared with the workers; collecting it would copy every page of it
     base_bytes = walls.mapped_bytes()
+    found = walls.survey()
+    if "namespaces" in around.standing:
+        around = around.with_wall("empty_root", namespaces.leave_files())
+    else:
+        around = around.with_wall("empty_root", "it needs a namespace")
+    around = around.with_wall("no_privileges", namespaces.drop_rights())
+    if "namespaces" in around.standing:
+        walls.die_with_parent()  # the kernel forgets it where rights change
+    answer(control, lambda channel: serve(channel, base_bytes, around, found))
+
+
+def answer(control: socket.socket, serve: Callable[[Channel], NoReturn]) -> NoReturn:
+    """Says that it is ready, and forks workers that `serve`, until the other side closes."""
     control.send(b"ready")
     ends: OrderedDict[int, int] = OrderedDict()
     while True:
@@ -44,7 +67,7 @@ def main() -> NoReturn:
             if not message:
                 break
             if message[:1] == b"F":
-                _fork(control, descriptors[0], base_bytes)
+                _fork(control, descriptors[0], serve)
             else:
                 control.send(_end_of(int(message[1:]), ends))
             _reap(ends)
@@ -53,15 +76,23 @@ def main() -> NoReturn:
     os._exit(0)
 
 
-def _fork(control: socket.socket, descriptor: int, base_bytes: int) -> None:
+def _load() -> Serve:
+    # Here and not above: what is loaded before the namespaces are entered is held twice.
+    from runtime.sandbox import child
+
+    child.warm()
+    return child.serve
+
+
+def _fork(control: socket.socket, descriptor: int, serve: Callable[[Channel], NoReturn]) -> None:
     pid = os.fork()
     if pid == 0:
         try:
             walls.die_with_parent()
             if descriptor != _WORKER_DESCRIPTOR:
                 os.dup2(descriptor, _WORKER_DESCRIPTOR)
-            os.closerange(_WORKER_DESCRIPTOR + 1, 256)
-            child.serve(Channel(_WORKER_DESCRIPTOR), base_bytes)
+            walls.close_all_but(_WORKER_DESCRIPTOR)
+            serve(Channel(_WORKER_DESCRIPTOR))
         finally:
             os._exit(1)
     os.close(descriptor)

@@ -1,7 +1,9 @@
 import os
 import signal
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import pytest
 
 from runtime.sandbox.limits import Limits, Outcome
+from runtime.sandbox.nursery import SpawnNursery
 from runtime.sandbox.pool import Answer, Pool
 
 LIMITS = Limits(seconds=5.0)
@@ -44,11 +47,6 @@ def test_a_stored_function_runs_as_the_code_that_it_is(pool: Pool) -> None:
     assert run_in(pool, f"({source})(entity, $)", names={"entity": {"value": 2}}).result == [4]
 
 
-def test_a_worker_stands_behind_walls(pool: Pool) -> None:
-    run_in(pool, "1")
-    assert set(pool.walls) >= ({"rlimits", "no_new_privs"} if sys.platform == "linux" else set())
-
-
 def test_a_worker_that_dies_is_told_and_the_next_run_is_answered(pool: Pool) -> None:
     error = run_in(pool, "x = []\nfor n in range(200_000): x = map(str, x)\nlist(x)").error
     assert error is not None
@@ -68,6 +66,68 @@ def test_a_zygote_that_dies_is_replaced() -> None:
     finally:
         pool.close()
     assert zygotes() <= before
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="zygotes are for Linux alone")
+def test_a_zygote_that_dies_takes_its_runs_along_and_no_others() -> None:
+    before = zygotes()
+    pool = Pool(size=1, workers_max=4)
+    inside, killed = threading.Barrier(4, timeout=30), threading.Event()
+
+    def answer(path: list[str], arguments: list[Any], keywords: dict[str, Any]) -> int:
+        inside.wait()
+        killed.wait(30)
+        return 1
+
+    try:
+        with ThreadPoolExecutor(3) as threads:
+            runs = [threads.submit(run_in, pool, "$.x()", answer=answer) for _ in range(3)]
+            inside.wait()
+            (zygote,) = zygotes() - before
+            os.kill(zygote, signal.SIGKILL)
+            killed.set()
+            errors = [run.result().error for run in runs]
+        assert [(error or {}).get("code") for error in errors] == ["execution_error"] * 3
+        assert [run_in(pool, "1 + 1").result for _ in range(3)] == [2, 2, 2]
+    finally:
+        killed.set()
+        pool.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="zygotes are for Linux alone")
+def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
+    program = (
+        "import os, time\nfrom runtime.sandbox.pool import Pool\nfrom runtime.sandbox.limits import Limits\n"
+        "def answer(*given):\n    print('inside', flush=True)\n    time.sleep(60)\n"
+        "Pool(size=2).run('$.x()', answer, Limits(seconds=60.0), now='2026-11-21T10:00:00Z')"
+    )
+    server = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE)
+    assert server.stdout is not None
+    with server.stdout as said:
+        assert said.readline() == b"inside\n"
+        below = descendants(server.pid)
+        assert len(below) >= 3  # what was started, the zygote behind its namespaces, and a worker
+        server.kill()
+        server.wait()
+    until = time.monotonic() + 30
+    while any(is_running(pid) for pid in below) and time.monotonic() < until:
+        pass
+    assert [pid for pid in below if is_running(pid)] == []
+
+
+def descendants(pid: int) -> list[int]:
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            found += [int(child), *descendants(int(child))]
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def zygotes() -> set[int]:
@@ -166,7 +226,7 @@ def test_a_closed_pool_runs_nothing() -> None:
 
 
 def test_workers_that_are_spawned_do_the_same() -> None:
-    pool = Pool(size=1, workers_max=2, spawn=True)
+    pool = Pool(size=1, workers_max=2, nursery=SpawnNursery())
     try:
         assert run_in(pool, "$.echo(1)[0] + 1").result == 2
         killed = run_in(pool, "while True: pass", limits=Limits(seconds=0.2)).error
