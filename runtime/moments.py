@@ -26,6 +26,7 @@ _MONTHS = {
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 # Six digits are 114 years of hours; anything longer is a mistake or an attack on the calendar.
 _RELATIVE = re.compile(r"(?:in\s+(\d{1,6})\s*([a-z]+)|(\d{1,6})\s*([a-z]+)\s+ago)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,6})\s*([a-z]+)", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,17 @@ def read(text: str, *, now: datetime) -> Span | None:
     except (ValueError, OverflowError):
         # No time at all, a 30th of February, or a count of years that leaves the calendar.
         return None
+
+
+def duration(text: str) -> timedelta | None:
+    """The length of time that `text` names, such as `15m`, `2 hours` or `1d`; None where it names none.
+
+    Months and years are none: they are not always as long.
+    """
+    found = _DURATION.fullmatch(text.lower().strip()) if len(text) <= CHARS_MAX else None
+    if found is None or found[2] not in _UNITS:
+        return None
+    return int(found[1]) * _UNITS[found[2]]
 
 
 def _day(day: date) -> Span:
