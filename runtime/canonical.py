@@ -40,7 +40,9 @@ def canonical(value: Any) -> bytes:
             fast = _ENCODER.encode(value)
         except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
             return _canonical_slowly(value)
-        if not _DOUBTFUL.search(fast) and not (_BEFORE_SURROGATES.search(fast) and _BEYOND_SURROGATES.search(fast)):
+        if not _DOUBTFUL.search(fast) and (
+            fast.isascii() or not (_BEFORE_SURROGATES.search(fast) and _BEYOND_SURROGATES.search(fast))
+        ):
             return fast
     return _canonical_slowly(value)
 

@@ -86,10 +86,10 @@ def row(noun: Noun, entity: Entity, seq: int, text: str) -> tuple[Any, ...]:
         seq,
         entity.number or seq,
         entity.version,
-        _timestamp(body["$createdAt"]),
-        _timestamp(body["$updatedAt"]),
+        values.naive_datetime(body["$createdAt"]),
+        values.naive_datetime(body["$updatedAt"]),
         body["$createdBy"],
-        None if deleted_at is None else _timestamp(deleted_at),
+        None if deleted_at is None else values.naive_datetime(deleted_at),
         text,
         *[
             None if (value := body.get(name)) is None else values.to_sql(field, value)
@@ -123,7 +123,3 @@ def missing(noun: Noun, id: object) -> NotFound:
 def deleted(noun: Noun, id: str) -> NotFound:
     """The refusal of an entity that was deleted."""
     return NotFound(f"{id} was deleted", hint=f"$.{noun.name}.restore({id!r}) brings it back", id=id)
-
-
-def _timestamp(stored: str) -> Any:
-    return values.parse_datetime(stored).replace(tzinfo=None)

@@ -173,19 +173,15 @@ def _parse_one(field: Field, value: object, where: str) -> Any:
 
 
 def _one_to_sql(field: Field, stored: Any) -> Any:
-    match field.type:
-        case "number" | "float":
-            return float(stored)
-        case "decimal":
-            return Decimal(stored)
-        case "date":
-            return date.fromisoformat(stored)
-        case "datetime" | "timestamp":
-            return parse_datetime(stored).replace(tzinfo=None)
-        case "json":
-            return canonical(stored).decode()
-        case _:
-            return stored
+    to_column = _TO_COLUMN.get(field.type)
+    return stored if to_column is None else to_column(stored)
+
+
+def naive_datetime(stored: str) -> datetime:
+    """A stored date and time as a column takes it: naive, in UTC."""
+    if stored[-1:] == "Z" and len(stored) >= len("2026-11-21T10:00:00Z"):  # as it is written here; thrice as quick
+        return datetime.fromisoformat(stored[:-1])
+    return parse_datetime(stored).replace(tzinfo=None)
 
 
 def _string(field: Field, value: object, where: str) -> str:
@@ -440,4 +436,15 @@ _PARSERS: Mapping[str, Callable[[Field, object, str], Any]] = {
     "json": _json,
     "enum": _enum,
     "relation": _relation,
+}
+
+# How a stored value becomes what a column takes, where that is another thing.
+_TO_COLUMN: Mapping[str, Callable[[Any], Any]] = {
+    "number": float,
+    "float": float,
+    "decimal": Decimal,
+    "date": date.fromisoformat,
+    "datetime": naive_datetime,
+    "timestamp": naive_datetime,
+    "json": lambda stored: canonical(stored).decode(),
 }
