@@ -2,20 +2,26 @@
 
 from collections.abc import Iterator
 
+import duckdb
 import msgspec
 
-from runtime import values
+from runtime import body_sql, values
+from runtime import entity as entities
 from runtime.entity import Body
+from runtime.errors import VerbenaError
 from runtime.noun import Field, Noun
 from runtime.perform import unique_keys
 from runtime.sql import Sql, quoted
-from runtime.store import TenantFile
-from runtime.store.keys import key_text
+from runtime.store import Key, TenantFile, key_text, schema
 
 # A check compares so many rows, or events, at a time, so that its memory does not grow with the tenant.
 ROWS_MAX = 5_000
 EVENTS_MAX = 50_000
 FINDINGS_MAX = 100
+
+_BODY = '"$body"'
+# $id, $type, $version, $createdAt, $updatedAt and $createdBy stand in every body.
+_META_KEYS = 6
 
 _decode = msgspec.json.Decoder(Body).decode
 
@@ -46,6 +52,7 @@ def _findings(file: TenantFile, nouns: list[Noun]) -> Iterator[str]:
         if table is None:
             continue
         yield from _rows_that_differ(file, noun, table, events)
+        yield from _columns_that_differ(file, noun, table, high or 0)
         yield from _uniques_that_differ(file, noun, table)
 
 
@@ -69,6 +76,50 @@ def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> 
             yield f"the row of {id} is not what the latest event of it left"
 
 
+def _columns_that_differ(file: TenantFile, noun: Noun, table: str, last: int) -> Iterator[str]:
+    fields = [field for field in noun.fields.values() if field.name in file.columns[noun.key]]
+    differs = [
+        f'"$version" IS DISTINCT FROM TRY_CAST({body_sql.text("$version", _BODY)} AS BIGINT)',
+        *(f'"{key}" IS DISTINCT FROM {body_sql.text(key, _BODY)}' for key in ("$id", "$createdBy")),
+        *(
+            f'"{key}" IS DISTINCT FROM {body_sql.time(key, _BODY)}'
+            for key in ("$createdAt", "$updatedAt", "$deletedAt")
+        ),
+    ]
+    # Most columns of most rows are empty. That there is nothing in the body for them is counted, which costs a fourth of
+    # reading each.
+    for field in fields:
+        column = quoted(field.name)
+        differs.append(f"({column} IS NOT NULL AND {column} IS DISTINCT FROM {body_sql.value(noun, field, _BODY)})")
+    filled = " + ".join(["0", *(f"({quoted(field.name)} IS NOT NULL)::INT" for field in fields)])
+    differs.append(f'{filled} <> len(json_keys({_BODY})) - {_META_KEYS} - ("$deletedAt" IS NOT NULL)::INT')
+    for begin in range(0, last, EVENTS_MAX):
+        span = f'SELECT "$id" FROM {table} WHERE "$seq" > {begin} AND "$seq" <= {begin + EVENTS_MAX}'
+        try:
+            ids = file.rows(Sql(f"{span} AND ({' OR '.join(differs)})"))
+        except duckdb.InvalidInputException:
+            ids = file.rows(Sql(span))  # a body in it is no JSON
+        for first in range(0, len(ids), ROWS_MAX):
+            yield from _exactly_differing(file, noun, table, [id for (id,) in ids[first : first + ROWS_MAX]])
+
+
+def _exactly_differing(file: TenantFile, noun: Noun, table: str, ids: list[str]) -> Iterator[str]:
+    """Those of some rows whose columns are not what writing their body again would put there; SQL reads JSON its own way."""
+    columns = schema.columns(noun)
+    sql = f'SELECT {", ".join(map(quoted, columns))} FROM {table} WHERE "$id" IN (SELECT unnest(?))'
+    for row in file.rows(Sql(sql, (ids,))):
+        found = dict(zip(columns, row, strict=True))
+        id, seq, number, text = (found[name] for name in ("$id", "$seq", "$number", "$body"))
+        try:
+            written = entities.row(noun, entities.decoded(noun, id, number, text), seq, text)
+        except (msgspec.DecodeError, ValueError, KeyError, TypeError, AttributeError, VerbenaError):
+            yield f"the body of {id} is no entity"
+            continue
+        wrong = [name for name, value in zip(columns, written, strict=True) if found[name] != value]
+        if wrong:
+            yield f"the columns of {id} are not what its body says: {', '.join(wrong)}"
+
+
 def _uniques_that_differ(file: TenantFile, noun: Noun, table: str) -> Iterator[str]:
     for field in noun.fields.values():
         if field.unique:
@@ -90,25 +141,44 @@ def _texts_that_differ(file: TenantFile, noun: Noun, table: str, field: Field) -
 
 def _others_that_differ(file: TenantFile, noun: Noun, table: str, field: Field) -> Iterator[str]:
     begin = key_text((noun.name, field.name, ""))
-    held = dict(file.rows(Sql(f'SELECT key, id FROM {file.catalog}."unique" WHERE starts_with(key, ?)', (begin,))))
-    at = 0
+    unique = f'{file.catalog}."unique"'
+    at, counted = 0, 0
     while True:
-        rows = file.rows(
-            Sql(
-                f"""SELECT "$number", "$id", "$body" FROM {table} WHERE "$deletedAt" IS NULL AND "$number" > ?
-                ORDER BY "$number" LIMIT {ROWS_MAX}""",
-                (at,),
-            )
-        )
-        for _, id, text in rows:
-            for key in unique_keys(noun, _decode(text)):
-                if key[1] == field.name and held.pop(key_text(key), None) != id:
-                    yield _not_held(noun, field, id)
+        sql = f"""SELECT "$number", "$id", "$body" FROM {table} WHERE "$deletedAt" IS NULL AND "$number" > ?
+            ORDER BY "$number" LIMIT {ROWS_MAX}"""
+        rows = file.rows(Sql(sql, (at,)))
+        keys = {key: id for _, id, text in rows for key in _keys(noun, field, text)}
+        owners = file.owners(keys) if keys else {}
+        counted += len(owners)
+        for key, id in keys.items():
+            if owners.get(key) != id:
+                yield _not_held(noun, field, id)
         if len(rows) < ROWS_MAX:
             break
         at = rows[-1][0]
-    for id in held.values():
-        yield _held_in_vain(noun, field, id)
+    if file.rows(Sql(f"SELECT count(*) FROM {unique} WHERE starts_with(key, ?)", (begin,)))[0][0] == counted:
+        return
+    last = ""
+    while True:
+        sql = f"SELECT key, id FROM {unique} WHERE starts_with(key, ?) AND key > ? ORDER BY key LIMIT {ROWS_MAX}"
+        held = file.rows(Sql(sql, (begin, last)))
+        bodies = file.bodies(noun, {id for _, id in held})
+        for key, id in held:
+            body = bodies[id][1] if id in bodies else "{}"
+            if key not in map(key_text, _keys(noun, field, body)):
+                yield _held_in_vain(noun, field, id)
+        if len(held) < ROWS_MAX:
+            break
+        last = held[-1][0]
+
+
+def _keys(noun: Noun, field: Field, text: str) -> list[Key]:
+    """The value of a unique field that an entity has a right to, if any."""
+    try:
+        body = entities.renamed(noun, _decode(text))
+    except msgspec.DecodeError:
+        return []  # that is told of its row
+    return [] if "$deletedAt" in body else [key for key in unique_keys(noun, body) if key[1] == field.name]
 
 
 def _not_held(noun: Noun, field: Field, id: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from runtime import moments, values
+from runtime import body_sql, moments, values
 from runtime.declaration import from_data
 from runtime.entity import Entity, renamed
 from runtime.errors import InvalidArguments
 from runtime.ids import event_seq
-from runtime.noun import Field, Noun
+from runtime.noun import Noun
 from runtime.own_nouns import NOUN
 from runtime.sql import Sql, quoted
 from runtime.store import Key, TenantFile, schema
@@ -115,7 +115,7 @@ class History:
             ) AS coming WHERE "$until" IS NULL AND "$id" = coming.entity"""
         numbers = f"""SELECT "$id" AS entity, min("$number") AS number FROM {name} GROUP BY "$id\""""
         columns = [_own(column) for column, _ in schema.OWN_COLUMNS]
-        columns += [_typed(field, _keys(noun, field.name)) for field in noun.fields.values()]
+        columns += [body_sql.value(noun, field, "body") for field in noun.fields.values()]
         fold = f"""INSERT INTO {name} SELECT {", ".join(columns)},
                 lead(seq) OVER (PARTITION BY entity ORDER BY seq) AS until
             FROM (
@@ -228,28 +228,6 @@ def _own(column: str) -> str:
         case "$body":
             return "CAST(body AS VARCHAR)"
         case "$createdBy":
-            return "json_extract_string(body, '$.\"$createdBy\"')"
+            return body_sql.text(column, "body")
         case _:
-            return f"TRY_CAST(rtrim(json_extract_string(body, '$.\"{column}\"'), 'Z') AS TIMESTAMP)"
-
-
-def _keys(noun: Noun, key: str) -> list[str]:
-    """The key and those that it was called by before."""
-    return [key, *(former for former, present in noun.renamed.items() if present == key)]
-
-
-def _typed(field: Field, keys: list[str]) -> str:
-    """How a key is read from the body, as its column's type."""
-    kind = values.sql_type(field)
-    read: list[str] = []
-    for key in keys:
-        path = "'$.\"" + key.replace("'", "''") + "\"'"
-        if field.type == "json" and not field.many:
-            read.append(f"json_extract(body, {path})")
-        elif field.many:
-            read.append(f"TRY_CAST(json_extract(body, {path}) AS {kind})")
-        elif field.type in ("datetime", "timestamp"):
-            read.append(f"TRY_CAST(rtrim(json_extract_string(body, {path}), 'Z') AS {kind})")
-        else:
-            read.append(f"TRY_CAST(json_extract_string(body, {path}) AS {kind})")
-    return read[0] if len(read) == 1 else f"coalesce({', '.join(read)})"
+            return body_sql.time(column, "body")
