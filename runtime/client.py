@@ -28,12 +28,19 @@ class Line:
     """Asks the owner of a data folder from an event loop."""
 
     def __init__(
-        self, data: Path, *, tenant: str = "default", idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL
+        self,
+        data: Path,
+        *,
+        tenant: str = "default",
+        idle_s: float = IDLE_SECONDS,
+        base_url: str = BASE_URL,
+        http_hosts: str = "",
     ) -> None:
         self._data = data
         self._tenant = tenant
         self._idle_s = idle_s
         self._base_url = base_url
+        self._http_hosts = http_hosts
         self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._places = asyncio.Semaphore(LINES_MAX)
         self._starting = asyncio.Lock()
@@ -91,7 +98,7 @@ class Line:
                 try:
                     return await asyncio.open_unix_connection(path)
                 except OSError as error:
-                    started = _start_again(started, self._data, self._idle_s, self._base_url)
+                    started = _start_again(started, self._data, self._idle_s, self._base_url, self._http_hosts)
                     if time.monotonic() > deadline:
                         raise _does_not_start(self._data) from error
                 await asyncio.sleep(0.02)
@@ -100,11 +107,20 @@ class Line:
 class Connection:
     """Asks the owner of a data folder from ordinary code, one question at a time."""
 
-    def __init__(self, data: Path, *, tenant: str, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> None:
+    def __init__(
+        self,
+        data: Path,
+        *,
+        tenant: str,
+        idle_s: float = IDLE_SECONDS,
+        base_url: str = BASE_URL,
+        http_hosts: str = "",
+    ) -> None:
         self.data = data
         self.tenant = tenant
         self.idle_s = idle_s
         self.base_url = base_url
+        self.http_hosts = http_hosts
         self._socket: socket.socket | None = None
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
@@ -114,7 +130,7 @@ class Connection:
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
         question = wire.question(call, self.tenant, arguments)
-        line = self._kept() or reach(self.data, self.idle_s, self.base_url)
+        line = self._kept() or reach(self.data, self.idle_s, self.base_url, self.http_hosts)
         self._socket = None  # given back only after a whole answer
         try:
             line.sendall(question)
@@ -173,12 +189,12 @@ def knock(data: Path) -> socket.socket | None:
     return line
 
 
-def reach(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> socket.socket:
+def reach(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL, http_hosts: str = "") -> socket.socket:
     """A connection to the owner of a data folder, which is started where nobody owns it. Raises Unavailable."""
     deadline = time.monotonic() + START_SECONDS_MAX
     started: subprocess.Popen[bytes] | None = None
     while (line := knock(data)) is None:
-        started = _start_again(started, data, idle_s, base_url)
+        started = _start_again(started, data, idle_s, base_url, http_hosts)
         if time.monotonic() > deadline:
             raise _does_not_start(data)
         time.sleep(0.02)
@@ -207,10 +223,13 @@ def wait_until_free(data: Path) -> None:
             time.sleep(0.02)
 
 
-def start_owner(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL) -> subprocess.Popen[bytes]:
+def start_owner(
+    data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL, http_hosts: str = ""
+) -> subprocess.Popen[bytes]:
     """Start the owner of a data folder as a process that outlives this one."""
     wire.private_folder(data)
     command = [sys.executable, "-I", "-m", "runtime.daemon", str(data), "--idle", str(idle_s), "--base-url", base_url]
+    command += ["--http-hosts", http_hosts] if http_hosts else []
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -222,14 +241,14 @@ def start_owner(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_U
 
 
 def _start_again(
-    started: subprocess.Popen[bytes] | None, data: Path, idle_s: float, base_url: str
+    started: subprocess.Popen[bytes] | None, data: Path, idle_s: float, base_url: str, http_hosts: str
 ) -> subprocess.Popen[bytes]:
     """Start an owner unless one is starting; one that ended at once lost the race to another, which may end too."""
     if started is not None and started.poll() is None:
         return started
     if started is not None and started.returncode:
         raise _does_not_start(data)
-    return start_owner(data, idle_s, base_url)
+    return start_owner(data, idle_s, base_url, http_hosts)
 
 
 class HungUp(Unavailable):

@@ -19,6 +19,7 @@ import structlog
 from runtime import wire
 from runtime.engine import Engine, EngineOptions
 from runtime.errors import ExecutionError, InvalidArguments, Unavailable, VerbenaError
+from runtime.outside.hosts import read_hosts
 from runtime.stream import Bell, Stream
 
 CONNECTIONS_MAX = 128
@@ -177,13 +178,14 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--idle", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--base-url", default="http://localhost:4747")
+    parser.add_argument("--http-hosts", default="")
     given = parser.parse_args()
     try:
         own(given.data)
     except Unavailable:
         sys.exit(0)  # somebody was quicker; whoever started this process finds them
     _log_to(given.data / "daemon.log")
-    engine = Engine(given.data, EngineOptions(base_url=given.base_url))
+    engine = Engine(given.data, EngineOptions(base_url=given.base_url, hosts=read_hosts(given.http_hosts)))
     daemon = Daemon(given.data, engine, idle_s=given.idle)
     _on_signals(daemon.end)
     log.info("serving", data=str(given.data), pid=os.getpid())

@@ -6,7 +6,7 @@ from runtime.conjugation import past_from_event
 from runtime.errors import InvalidArguments, InvalidId, InvalidType, did_you_mean
 from runtime.ids import prefix_of
 from runtime.noun import Noun
-from runtime.own_nouns import HANDLER, OWN_NOUNS, RUN
+from runtime.own_nouns import EFFECT, HANDLER, OWN_NOUNS, RUN
 from runtime.sql import Sql
 from runtime.vocabulary import Vocabulary
 
@@ -14,7 +14,7 @@ EXAMPLES = "Contact.qualified, Contact.*, Contact.contact_fX9bL5nRdK.*, *.create
 PATTERN_CHARS_MAX = 300  # a noun, an id and a word, each as long as they may be
 
 # Whoever listens to everything must not set itself off: what handlers and runs do is heard only by name.
-HEARD_BY_NAME = frozenset({HANDLER.name, RUN.name})
+HEARD_BY_NAME = frozenset({HANDLER.name, RUN.name, EFFECT.name})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

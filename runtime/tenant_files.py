@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime import values, wire
 from runtime.errors import InvalidArguments, NotFound, Unavailable, did_you_mean
+from runtime.outside.journal import SUFFIX as EFFECTS_SUFFIX
 from runtime.sql import Sql
 from runtime.store import Instance, TenantFile
 
@@ -105,6 +106,9 @@ def put_in_place(data: Path, name: str, staged: str, *, at: datetime) -> Path | 
     stamp = at.strftime("%Y%m%dT%H%M%SZ")
     shutil.rmtree(folder / f"{name}.index", ignore_errors=True)
     former: Path | None = None
+    effects = folder / f"{name}{EFFECTS_SUFFIX}"
+    if effects.exists():  # its runs are of another log
+        effects.rename(_free(folder, f"{effects.name}.before-restore-{stamp}"))
     if present.exists():
         former = _free(folder, f"{present.name}.before-restore-{stamp}")
         for path in (_wal(present), present):  # its WAL first: alone it would be read into the restored file
@@ -142,7 +146,9 @@ def remove(data: Path, name: str) -> bool:
 def _belonging(data: Path, name: str) -> Iterator[Path]:
     folder = data / "tenants"
     yield folder / f"{name}.index"
+    yield folder / f"{name}{EFFECTS_SUFFIX}"
     yield from folder.glob(f"{name}{SUFFIX}.before-restore-*")
+    yield from folder.glob(f"{name}{EFFECTS_SUFFIX}.before-restore-*")
     yield from folder.glob(f".{name}.restoring-*")
     yield data / "checkpoints" / name
     yield from (data / "checkpoints").glob(f"{name}.before-restore-*")

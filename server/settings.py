@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from runtime.errors import InvalidArguments, did_you_mean
+from runtime.outside.hosts import read_hosts
 from runtime.wire import TENANT_NAME, TENANT_NAME_HINT
 
 TENANT = "default"
@@ -28,6 +29,8 @@ class Settings:
     base_url: str
     # VERBENA_IDLE_S: seconds without a caller after which the engine ends by itself. Default: 600.
     idle_s: float
+    # VERBENA_HTTP_HOSTS: the hosts that code of tenants may ask with `$.http`, see `runtime.outside.hosts`. Default: none.
+    http_hosts: str
     # VERBENA_LOG: how much is said on standard error: debug, info, warning or error. Default: warning.
     log: str
 
@@ -38,6 +41,7 @@ VARIABLES = {
     "tenant": "VERBENA_TENANT",
     "base_url": "VERBENA_BASE_URL",
     "idle_s": "VERBENA_IDLE_S",
+    "http_hosts": "VERBENA_HTTP_HOSTS",
     "log": "VERBENA_LOG",
 }
 
@@ -58,6 +62,7 @@ def read(environment: Mapping[str, str] | None = None, *, data: str = "", tenant
         tenant=_tenant(tenant or given.get("VERBENA_TENANT", "") or TENANT),
         base_url=_base_url(given.get("VERBENA_BASE_URL", "") or BASE_URL),
         idle_s=_seconds(given.get("VERBENA_IDLE_S", "") or IDLE_S),
+        http_hosts=_hosts(given.get("VERBENA_HTTP_HOSTS", "")),
         log=_level(given.get("VERBENA_LOG", "") or LOG),
     )
 
@@ -110,6 +115,15 @@ def _seconds(text: str) -> float:
     if not 1 <= seconds <= 86_400:
         raise InvalidArguments(f"VERBENA_IDLE_S is not a number of seconds from 1 to 86400: {text[:80]!r}")
     return seconds
+
+
+def _hosts(text: str) -> str:
+    """The list as the owner of the folder reads it; a mistake in it is told here, where somebody looks."""
+    try:
+        read_hosts(text)
+    except InvalidArguments as error:
+        raise InvalidArguments(f"VERBENA_HTTP_HOSTS: {error.message}", hint=error.hint) from error
+    return text.strip()
 
 
 def _level(text: str) -> str:

@@ -47,7 +47,13 @@ Verbena serves tenant {settings.tenant} at {address}/mcp
 
 
 async def _serve(settings: Settings, *, listening: socket, host: str) -> None:
-    line = Line(settings.data, tenant=settings.tenant, idle_s=settings.idle_s, base_url=settings.base_url)
+    line = Line(
+        settings.data,
+        tenant=settings.tenant,
+        idle_s=settings.idle_s,
+        base_url=settings.base_url,
+        http_hosts=settings.http_hosts,
+    )
     try:
         await http.serve(http.app(VerbenaServer(line), host=host, base_url=settings.base_url), listening)
     finally:
@@ -55,7 +61,13 @@ async def _serve(settings: Settings, *, listening: socket, host: str) -> None:
 
 
 def _connection(settings: Settings) -> Connection:
-    return Connection(settings.data, tenant=settings.tenant, idle_s=settings.idle_s, base_url=settings.base_url)
+    return Connection(
+        settings.data,
+        tenant=settings.tenant,
+        idle_s=settings.idle_s,
+        base_url=settings.base_url,
+        http_hosts=settings.http_hosts,
+    )
 
 
 def _log_to_standard_error(level: str) -> None:

@@ -26,7 +26,13 @@ def run(*, data: str = "", tenant: str = "") -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    line = Line(settings.data, tenant=settings.tenant, idle_s=settings.idle_s, base_url=settings.base_url)
+    line = Line(
+        settings.data,
+        tenant=settings.tenant,
+        idle_s=settings.idle_s,
+        base_url=settings.base_url,
+        http_hosts=settings.http_hosts,
+    )
     try:
         await VerbenaServer(line).run_stdio_async()
     finally:

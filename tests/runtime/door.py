@@ -6,6 +6,7 @@ from typing import Any
 
 from runtime.check import differences
 from runtime.engine import Engine, EngineOptions
+from runtime.outside.hosts import read_hosts
 from runtime.tenant import Tenant
 from runtime.wire import Question, decode
 
@@ -23,11 +24,12 @@ class Clock:
 class Door:
     """One tenant of an engine on a data folder."""
 
-    def __init__(self, data: Path, name: str = "default") -> None:
+    def __init__(self, data: Path, name: str = "default", *, hosts: str = "") -> None:
         self.data = data
         self.name = name
         self.clock = Clock()
-        self.engine = Engine(data, EngineOptions(clock=self.clock))
+        self.hosts = read_hosts(hosts)  # that code may ask
+        self.engine = Engine(data, EngineOptions(clock=self.clock, hosts=self.hosts))
 
     def __call__(self, call: str, **arguments: Any) -> Any:
         return decode(self.engine.answer(Question(call, self.name, arguments)))
@@ -45,7 +47,7 @@ class Door:
     def reopen(self) -> None:
         """End the engine and start another one on the same folder."""
         self.engine.close()
-        self.engine = Engine(self.data, EngineOptions(clock=self.clock))
+        self.engine = Engine(self.data, EngineOptions(clock=self.clock, hosts=self.hosts))
 
     def close(self) -> None:
         """End the engine; whatever was done, the tables must be what the log says."""

@@ -14,6 +14,7 @@ def test_without_any_setting_the_defaults_hold() -> None:
         tenant="default",
         base_url="http://localhost:4747",
         idle_s=600.0,
+        http_hosts="",
         log="warning",
     )
 
@@ -24,10 +25,16 @@ def test_every_variable_is_read() -> None:
         "VERBENA_TENANT": "acme",
         "VERBENA_BASE_URL": "https://verbena.example/",
         "VERBENA_IDLE_S": "5",
+        "VERBENA_HTTP_HOSTS": " api.example.com, http://127.0.0.1:4010=Idempotency-Key ",
         "VERBENA_LOG": "INFO",
     }
     assert read(given) == Settings(
-        data=Path("/data"), tenant="acme", base_url="https://verbena.example", idle_s=5.0, log="info"
+        data=Path("/data"),
+        tenant="acme",
+        base_url="https://verbena.example",
+        idle_s=5.0,
+        http_hosts="api.example.com, http://127.0.0.1:4010=Idempotency-Key",
+        log="info",
     )
 
 
@@ -57,6 +64,7 @@ def test_a_tenant_that_is_no_plain_word_is_refused(tenant: str) -> None:
         {"VERBENA_IDLE_S": "soon"},
         {"VERBENA_IDLE_S": "nan"},
         {"VERBENA_IDLE_S": "0"},
+        {"VERBENA_HTTP_HOSTS": "http://*"},
         {"VERBENA_LOG": "loud"},
         {"VERBENA_BASE_URL": "ftp://verbena.example"},
     ],
