@@ -1,12 +1,17 @@
-"""Turns at a bounded number of places: first come first served within a tenant, round-robin between tenants."""
+"""Turns at a bounded number of places: first come first served within a tenant, round-robin between tenants.
+
+A tenant that holds no place does not wait for those who do: beyond the places that all share, it has one of its own. So
+whoever fills every shared place with endless loops holds up nobody but himself.
+"""
 
 import contextlib
 import threading
-import time
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Generator
 
 WAITING_MAX = 256  # of one tenant; beyond it a caller is refused at once
+# As many tenants may have a place of their own at once; the next one waits like everybody. It bounds memory and load.
+OWN_PLACES_MAX = 64
 
 
 class QueueFull(Exception):
@@ -17,22 +22,47 @@ class WaitedTooLong(Exception):
     """No place became free in time."""
 
 
-class Turns:
-    """`places` callers at once; the others wait. No tenant gets two turns while another waits."""
+class Turn:
+    """One caller's claim to a place, from asking to giving back."""
 
-    def __init__(self, places: int) -> None:
-        self._free = places
+    def __init__(self, tenant: str) -> None:
+        self.tenant = tenant
+        self._called = threading.Event()
+
+    @property
+    def has_come(self) -> bool:
+        """Whether the place is the caller's."""
+        return self._called.is_set()
+
+    def call(self) -> None:
+        """Say so to who waits for it."""
+        self._called.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it came within that time."""
+        return self._called.wait(max(seconds, 0))
+
+
+class Turns:
+    """`places` callers at once, and one more of each tenant that would have none; the others wait."""
+
+    def __init__(self, places: int, own_places_max: int = OWN_PLACES_MAX) -> None:
+        self._places = places
+        self._own_places_max = own_places_max
         self._lock = threading.Lock()
-        self._waiting: OrderedDict[str, deque[threading.Event]] = OrderedDict()  # the tenant whose turn is next first
+        self._held: Counter[str] = Counter()
+        self._waiting: OrderedDict[str, deque[Turn]] = OrderedDict()  # the tenant whose turn is next first
 
     @contextlib.contextmanager
     def turn(self, tenant: str, wait_seconds: float) -> Generator[None]:
         """Holds a place for the block. Raises `QueueFull` or `WaitedTooLong`."""
-        self._take(tenant, wait_seconds)
+        turn = self.ask(tenant)
+        if not turn.wait(wait_seconds) and not self.give_up(turn):
+            raise WaitedTooLong
         try:
             yield
         finally:
-            self._give_back()
+            self.give_back(turn)
 
     @property
     def waiting(self) -> int:
@@ -40,33 +70,52 @@ class Turns:
         with self._lock:
             return sum(map(len, self._waiting.values()))
 
-    def _take(self, tenant: str, wait_seconds: float) -> None:
+    def ask(self, tenant: str) -> Turn:
+        """A turn, which has come or will. Raises `QueueFull`."""
+        turn = Turn(tenant)
         with self._lock:
-            if self._free > 0:  # nobody waits while a place is free
-                self._free -= 1
-                return
-            queue = self._waiting.setdefault(tenant, deque())
-            if len(queue) >= WAITING_MAX:
+            queue = self._waiting.get(tenant)
+            if queue is None:
+                if self._is_free_for(tenant):
+                    self._give(turn)
+                    return turn
+                queue = self._waiting[tenant] = deque()
+            elif len(queue) >= WAITING_MAX:
                 raise QueueFull
-            called = threading.Event()
-            queue.append(called)
-        until = time.monotonic() + wait_seconds
-        if called.wait(max(until - time.monotonic(), 0)):
-            return
-        with self._lock:
-            if called.is_set():  # called between the end of the wait and here: the place is ours
-                return
-            queue.remove(called)
-            if not queue:
-                self._waiting.pop(tenant, None)
-        raise WaitedTooLong
+            queue.append(turn)
+        return turn
 
-    def _give_back(self) -> None:
+    def give_up(self, turn: Turn) -> bool:
+        """Stop waiting. True where the turn has come meanwhile: then it is the caller's to give back."""
         with self._lock:
-            if not self._waiting:
-                self._free += 1
+            if turn.has_come:
+                return True
+            queue = self._waiting[turn.tenant]
+            queue.remove(turn)
+            if not queue:
+                del self._waiting[turn.tenant]
+            return False
+
+    def give_back(self, turn: Turn) -> None:
+        """Leave the place to whoever is next."""
+        with self._lock:
+            self._held[turn.tenant] -= 1
+            if not self._held[turn.tenant]:
+                del self._held[turn.tenant]
+            tenant = next(filter(self._is_free_for, self._waiting), None)
+            if tenant is None:
                 return
-            tenant, queue = self._waiting.popitem(last=False)
-            queue.popleft().set()
+            queue = self._waiting.pop(tenant)
+            self._give(queue.popleft())
             if queue:
                 self._waiting[tenant] = queue  # behind the others
+
+    def _is_free_for(self, tenant: str) -> bool:
+        taken = self._held.total()
+        if taken < self._places:
+            return True
+        return tenant not in self._held and taken < self._places + self._own_places_max
+
+    def _give(self, turn: Turn) -> None:
+        self._held[turn.tenant] += 1
+        turn.call()

@@ -84,7 +84,9 @@ def test_a_zygote_that_dies_takes_its_runs_along_and_no_others() -> None:
             runs = [threads.submit(run_in, pool, "$.x()", answer=answer) for _ in range(3)]
             inside.wait()
             (zygote,) = zygotes() - before
+            below = descendants(zygote)
             os.kill(zygote, signal.SIGKILL)
+            await_end(below)
             killed.set()
             errors = [run.result().error for run in runs]
         assert [(error or {}).get("code") for error in errors] == ["execution_error"] * 3
@@ -109,10 +111,13 @@ def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
         assert len(below) >= 3  # what was started, the zygote behind its namespaces, and a worker
         server.kill()
         server.wait()
+    await_end(below)
+
+
+def await_end(pids: list[int]) -> None:
     until = time.monotonic() + 30
-    while any(is_running(pid) for pid in below) and time.monotonic() < until:
-        pass
-    assert [pid for pid in below if is_running(pid)] == []
+    while any(is_running(pid) for pid in pids):
+        assert time.monotonic() < until
 
 
 def descendants(pid: int) -> list[int]:
