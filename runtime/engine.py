@@ -88,7 +88,8 @@ class Engine:
         self._closing = threading.Event()
         self._http = client(self._options.hosts)
         self.pool = Pool(size=self._options.workers)
-        threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True).start()
+        self._upkeep = threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True)
+        self._upkeep.start()
 
     def tenant(self, name: str) -> Tenant:
         """An open tenant, made when nobody asked for it before."""
@@ -293,6 +294,7 @@ class Engine:
         """Close every tenant and every worker."""
         self._closing.set()
         self.pool.close()
+        self._upkeep.join()  # its cursor cannot be closed while it is in the middle of a query
         with self._lock:
             for tenant in self._tenants.values():
                 tenant.close()
@@ -329,6 +331,8 @@ class Engine:
     def _keep_up(self) -> None:
         while not self._closing.wait(UPKEEP_SECONDS):
             for tenant in list(self._tenants.values()):
+                if self._closing.is_set():
+                    return
                 try:
                     tenant.keep_up()
                 except Exception:

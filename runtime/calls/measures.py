@@ -29,6 +29,7 @@ def measure(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, A
     books = _books(tenant, unit, given.get("asOf"))
     id = given.get("id")
     if id is None:
+        unit.query(*(noun for each in MEASURES.values() for noun in each.nouns))
         shown = [
             {"name": each.name, **each.shown(each.formula(books)), "formula": each.said} for each in MEASURES.values()
         ]
@@ -37,6 +38,7 @@ def measure(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, A
     if not isinstance(id, str):
         raise InvalidId(f"a measure is named by a text, not {id!r:.80}", hint='id="mrr"')
     asked, currency = named(id)
+    unit.query(*asked.nouns)
     shape: dict[str, Any] = {"name": id, **asked.shown(asked.formula(books), currency)}
     shape |= {"at": format_datetime(books.at), "formula": asked.said}
     if fields is None or "history" in fields:
@@ -53,6 +55,7 @@ def measure(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, A
 def status(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any]:
     """`{at, revenue, pipeline, support, product, alerts, …}`, see `runtime.measures.status`; `given` may hold `asOf`."""
     _only(given, ("asOf",))
+    unit.query("*")
     return status_of(_books(tenant, unit, given.get("asOf")))
 
 
