@@ -206,10 +206,10 @@ def only(unit: Unit, noun: Noun, key: str, value: Any) -> str | None:
         raise InvalidArguments(
             f"several {noun.name} have this {key}", hint="upsert by a field that only one has", ids=ids
         )
-    id = ids[0] if ids else None
-    if not unit.overlay.staged(noun):  # what the unit staged itself is no ground that can move
-        unit.lookups.append(Lookup(noun, key, value, id))
-    return id
+    # What the unit staged itself is no ground that can move, but what it staged that on is.
+    ground = holders(unit.view, unit.vocabulary, noun, key, value, unit.now) if unit.overlay.staged(noun) else ids
+    unit.lookups.append(Lookup(noun, key, value, tuple(ground)))
+    return ids[0] if ids else None
 
 
 def holders(view: View, vocabulary: Vocabulary, noun: Noun, key: str, value: Any, now: datetime) -> list[str]:

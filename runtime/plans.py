@@ -51,7 +51,7 @@ class Plan(msgspec.Struct):
     changes: list[_Staged]
     reads: list[tuple[str, str, int]]  # noun, id, version
     deletions: list[tuple[str, str]]
-    lookups: list[tuple[str, str, Any, str | None]]  # noun, key, value, and who had it
+    lookups: list[tuple[str, str, Any, tuple[str, ...]]]  # noun, key, value, and who had it
     declarations: str  # stands for the tenant's nouns as they were
     result: Any
     output: str
@@ -129,7 +129,7 @@ def planned(
         ],
         reads=[(noun.name, id, version) for id, (noun, version) in unit.reads.items()],
         deletions=[(noun.name, id) for noun, id in unit.deletions],
-        lookups=[(lookup.noun.name, lookup.key, lookup.value, lookup.id) for lookup in unit.lookups],
+        lookups=[(lookup.noun.name, lookup.key, lookup.value, lookup.ids) for lookup in unit.lookups],
         declarations=fingerprint(unit.began_with),
         result=result,
         output=output,
@@ -176,7 +176,7 @@ def staged_again(plan: Plan, unit: Unit, *, handlers: str) -> None:
             )
         )
     unit.deletions.extend((unit.vocabulary.noun(name), id) for name, id in plan.deletions)
-    unit.lookups.extend(Lookup(unit.vocabulary.noun(name), key, value, id) for name, key, value, id in plan.lookups)
+    unit.lookups.extend(Lookup(unit.vocabulary.noun(name), key, value, ids) for name, key, value, ids in plan.lookups)
 
 
 def shown(plan: Plan, hash: str, vocabulary: Vocabulary) -> dict[str, Any]:

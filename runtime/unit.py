@@ -61,12 +61,12 @@ def no_handlers(noun: Noun, verb: Verb) -> Sequence[BeforeHandler]:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Who had a value of a key."""
+    """Who had a value of a key, what the unit itself staged left out."""
 
     noun: Noun
     key: str
     value: Any
-    id: str | None
+    ids: tuple[str, ...]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -96,7 +96,7 @@ class Unit:
     reads: dict[str, tuple[Noun, int]] = field(default_factory=dict[str, tuple[Noun, int]])
     # Nobody may point at these at commit either: that was learned from a query, and not from an id.
     deletions: list[tuple[Noun, str]] = field(default_factory=list[tuple[Noun, str]])
-    # The one entity that had a value, or None, for keys that are not unique: still so at commit, or a conflict.
+    # Who had a value, for keys that are not unique: still so at commit, or a conflict.
     lookups: list[Lookup] = field(default_factory=list[Lookup])
 
     # Nouns that a BEFORE handler queried; "*" for all of them. A change of one since the unit began is a conflict.

@@ -371,7 +371,7 @@ class Writer:
                     raise Conflict(f"{'.'.join(key[:2])} {key[2][:80]!r} was taken by {owner} while this ran", id=owner)
         for lookup in unit.lookups:
             ids = holders(overlay, unit.began_with, lookup.noun, lookup.key, lookup.value, unit.now)
-            if ids != ([] if lookup.id is None else [lookup.id]):
+            if tuple(ids) != lookup.ids:
                 raise Conflict(
                     f"who has this {lookup.noun.name}.{lookup.key} changed while this ran", hint="run it again"
                 )

@@ -13,7 +13,7 @@ from runtime.calls.dollar import Dollar
 from runtime.check import differences
 from runtime.engine import Engine, EngineOptions
 from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed, VerbenaError
-from runtime.unit import Caller
+from runtime.unit import Caller, Unit
 from runtime.wire import Question, decode
 from tests.runtime.door import Door
 
@@ -185,6 +185,22 @@ def test_an_entity_takes_the_default_of_a_required_key_that_came_later_with_its_
     assert door.head == head
     with pytest.raises(ValidationFailed, match="Boat needs deck"):
         door.do(f'$.Boat.update("{still}", deck=None)')
+
+
+def test_an_upsert_rests_on_who_had_the_value_also_where_the_unit_made_others_of_that_noun(door: Door) -> None:
+    def upserted(value: str) -> Unit:
+        unit = door.tenant.unit(Caller(tenant="default"))
+        dollar = Dollar(door.tenant, unit, door.engine.pool)
+        dollar.act("create", "Contact", None, {"name": f"before {value}"})
+        dollar.act("upsert", "Contact", None, {"by": "name", "data": {"name": value}})
+        return unit
+
+    first, second, third = upserted("Ada"), upserted("Ada"), upserted("Grace")
+    door.tenant.commit(first)
+    with pytest.raises(Conflict, match=r"who has this Contact\.name changed"):
+        door.tenant.commit(second)
+    door.tenant.commit(third)
+    assert door.do('[c.name for c in $.Contact.find(sort="name")]') == ["Ada", "Grace", "before Ada", "before Grace"]
 
 
 def test_times_do_not_fall_when_the_clock_is_put_back(door: Door) -> None:
