@@ -4,7 +4,7 @@ import ast
 from types import FrameType, TracebackType
 from typing import Any
 
-from runtime.sandbox.hints import NEAR, hint_for, hint_for_syntax, near_word
+from runtime.sandbox.hints import HINT_CHARS_MAX, NEAR, hint_for, hint_for_syntax, near_word
 from runtime.sandbox.plain import NotPlain
 from runtime.sandbox.policy import NotAllowed
 from runtime.sandbox.proxy import DollarError
@@ -101,7 +101,7 @@ def _refused(error: NotAllowed, source: Source) -> Shape:
     told = _shape("execution_error", first.message, first.hint, "NotAllowed", first.line, column, source)
     if len(error.refusals) > 1:
         rest = error.refusals[1:REFUSALS_MAX]
-        told["details"]["also"] = [f"line {refusal.line}: {refusal.message}" for refusal in rest]
+        told["details"]["also"] = [f"line {refusal.line}: {refusal.message}"[:LINE_CHARS_MAX] for refusal in rest]
     return told
 
 
@@ -126,7 +126,7 @@ def _shape(
         details |= {"line": line, "column": column, "source": source.line(line)[:LINE_CHARS_MAX]}
     told: Shape = {"code": code, "message": message[:MESSAGE_CHARS_MAX], "details": details}
     if hint:
-        told["hint"] = hint
+        told["hint"] = hint[:HINT_CHARS_MAX]
     return told
 
 

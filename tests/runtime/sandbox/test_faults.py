@@ -130,6 +130,14 @@ def test_a_result_that_is_no_data_is_refused_with_its_place(run: Run, code: str,
     assert words in error["message"]
 
 
+@pytest.mark.parametrize("code", ["$" * 9_000, "X" * 9_000, "_" + "x" * 9_000, "x = 1\nx.a" + "b" * 9_000, "(" * 9_000])
+def test_a_long_word_makes_no_long_error(run: Run, code: str) -> None:
+    error = error_of(run(code))
+    assert error["code"] == "execution_error"
+    assert "line" in error["details"]
+    assert len(str(error)) < 4_000
+
+
 def test_the_place_of_a_result_is_where_it_is_given(run: Run) -> None:
     assert error_of(run("x = 1\nif x:\n    return [$]"))["details"]["line"] == 3
     assert error_of(run("x = 1\n\n[$]"))["details"]["line"] == 3
