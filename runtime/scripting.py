@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from runtime.client import BASE_URL, IDLE_SECONDS, Connection
-from runtime.errors import InvalidArguments
 from runtime.following import Events
+from runtime.function_source import Registering, sent
 from runtime.noun import Noun
+from runtime.sandbox.proxy import REGISTERING
 
 
 class Record(dict[str, Any]):
@@ -101,10 +102,11 @@ class Client:
         return self._connection.ask("$", {"path": ["define"], "args": [data], "kwargs": {}})
 
     def call(self, path: list[str], *args: Any, **kwargs: Any) -> Any:
-        """`$.a.b(*args, **kwargs)` by its path."""
-        if any(callable(value) for value in [*args, *kwargs.values()]):
-            raise InvalidArguments("a function cannot be sent by a script", hint="this version stores no handlers")
-        return _record(self._connection.ask("$", {"path": path, "args": list(args), "kwargs": kwargs}))
+        """`$.a.b(*args, **kwargs)` by its path. A function among the arguments is sent as its source, to be stored."""
+        if tuple(path) in REGISTERING and not any(map(callable, args)):
+            return Registering(lambda function: self.call(path, *args, function, **kwargs))
+        given = {"path": path, "args": [sent(value) for value in args], "kwargs": kwargs}
+        return _record(self._connection.ask("$", given))
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
         """Any call of the wire, such as `events` or `doctor`."""
@@ -136,10 +138,26 @@ class Client:
 
 
 def connect(
-    data: str | os.PathLike[str], tenant: str = "default", *, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL
+    data: str | os.PathLike[str],
+    tenant: str = "default",
+    *,
+    idle_s: float = IDLE_SECONDS,
+    base_url: str = BASE_URL,
+    http_hosts: str = "",
+    accept_fewer_walls: bool = False,
 ) -> Client:
     """A client of one tenant of a data folder; its owner is started when nobody owns it yet."""
-    return Client(Connection(Path(data).expanduser().resolve(), tenant=tenant, idle_s=idle_s, base_url=base_url))
+    folder = Path(data).expanduser().resolve()
+    return Client(
+        Connection(
+            folder,
+            tenant=tenant,
+            idle_s=idle_s,
+            base_url=base_url,
+            http_hosts=http_hosts,
+            accept_fewer_walls=accept_fewer_walls,
+        )
+    )
 
 
 def _record(value: Any) -> Any:

@@ -65,8 +65,8 @@ log = structlog.get_logger()
 class RunQueue(Protocol):
     """What runs handlers after a commit."""
 
-    def committed(self, runs: Sequence[Entity]) -> None:
-        """Hear of runs that were committed and wait to be run; in the writer's turn, so only take note."""
+    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
+        """Hear of runs that were committed and wait, and of the events; in the writer's turn, so only take note."""
         ...
 
     def again(self, run: Entity) -> None:
@@ -100,7 +100,7 @@ class NoRuns:
     def __init__(self, tenant: "Tenant") -> None:
         pass
 
-    def committed(self, runs: Sequence[Entity]) -> None:
+    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
         pass
 
     def again(self, run: Entity) -> None:
@@ -385,7 +385,7 @@ class Tenant:
             )
         self._committed(self.name, logged)
         if runs:
-            self.runs.committed(runs)
+            self.runs.committed(runs, logged)
         for change, _ in logged:
             if change.noun is RUN and change.verb.name == "retry":
                 self.runs.again(change.entity)

@@ -72,6 +72,10 @@ class Dollar:
                 return self._code.before(args, kwargs)
             case ["after" | "on" as form]:
                 return self._code.after(args, kwargs, form)
+            case ["every"]:
+                return self._code.every(args, kwargs)
+            case ["at"]:
+                return self._code.at(args, kwargs)
             case ["events", "subscribe"]:
                 return self._code.after(args, kwargs, "events.subscribe")
             case ["handlers", word]:
@@ -331,6 +335,8 @@ class Dollar:
             "before",
             "after",
             "on",
+            "every",
+            "at",
             "handlers",
             "runs",
             "define",

@@ -5,9 +5,11 @@ from typing import Any
 
 from runtime import entity, event_log, find, schema
 from runtime.calls import measures, proofs
+from runtime.calls.runs import shown_run
 from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
 from runtime.ids import event_seq, prefix_of
 from runtime.noun import Noun
+from runtime.own_nouns import OWN_NOUNS, RUN
 from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
@@ -21,7 +23,8 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
     """With `type`, the entity itself or the special; with the id alone `{id, title, text, url, metadata, entity}`.
 
     `Schema` gives a noun as JSON Schema, or without an id all nouns in brief; `LogEvent` an event of the log; `Measure`
-    a number of the business with its history, or without an id all of them; `Status` the state of the business. With
+    a number of the business with its history, or without an id all of them; `Status` the state of the business; `Handler`
+    stored code; `Run` a run of code, with what it changed and what it waits for. With
     `proof`, the answer has one more key, `proof`: that the log holds exactly this, see `runtime.proofs.proof`.
     """
     unknown = next((name for name in given if name not in ARGUMENTS), None)
@@ -55,6 +58,8 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
     unit, seq = tenant.unit_at(unit, arguments.pop("asOf", None))
     if id is None:
         raise InvalidArguments("fetch needs an id", hint='id="deal_…", or type="Schema" to see what there is')
+    if type == RUN.name and seq is None and not proof:
+        return shown_run(tenant, unit, id)
     if type is not None:
         if not isinstance(type, str):
             raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
@@ -78,7 +83,7 @@ def _noun_of(unit: Unit, id: str) -> Noun:
     prefix = prefix_of(id)
     if prefix is None:
         raise InvalidId(f"{id[:80]!r} is no id", hint="ids look like contact_fX9bL5nRdK; search gives them")
-    for name in unit.vocabulary.names:
+    for name in (*unit.vocabulary.names, *OWN_NOUNS):
         noun = unit.vocabulary.noun(name)
         if noun.key == prefix:
             return noun

@@ -71,7 +71,11 @@ def _changes_something(tenant: Tenant, path: Sequence[str]) -> bool:
 
 
 def doctor(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What an operator looks at first: versions, the size of the log and the file, and that the sandbox answers."""
+    """What an operator looks at first: versions, sizes, that the sandbox answers, and which of its walls stand.
+
+    `faults` are walls that should hold and do not: with any of them no call but this is answered.
+    """
+    walls = _walls(pool)
     outcome = pool.run(
         "1 + 1",
         answer=lambda path, args, kwargs: None,
@@ -90,4 +94,13 @@ def doctor(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any])
         "events": tenant.writer.seq,
         "nouns": len(tenant.vocabulary.names),
         "sandbox": "answers" if outcome.result == 2 else f"does not answer: {outcome.error}",
+        **walls,
     }
+
+
+def _walls(pool: Pool) -> dict[str, Any]:
+    try:
+        found = pool.inspection()
+    except NoWorker as error:
+        return {"walls": {}, "probes": {}, "faults": [str(error)]}
+    return {"walls": dict(found.walls), "probes": dict(found.probes), "faults": list(found.faults)}

@@ -1,4 +1,4 @@
-"""The members of `$` that store code and look after it: `$.before`, `$.after`, `$.on`, `$.handlers`, `$.runs`."""
+"""The members of `$` that store code and look after it: `$.before`, `$.after`, `$.on`, `$.every`, `$.at`, `$.handlers`, `$.runs`."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from runtime import entity as entities
 from runtime import find
 from runtime.calls import arguments
+from runtime.calls.runs import shown_run
 from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, InvalidType, NotFound, PermissionDenied, did_you_mean
 from runtime.event_pattern import parse_pattern
@@ -13,15 +14,13 @@ from runtime.filters import parse_filter
 from runtime.handlers import storing
 from runtime.handlers.handler import Handler
 from runtime.handlers.handler_set import canonical, parse_verb
-from runtime.ids import event_id
 from runtime.noun import Noun, Verb
 from runtime.own_nouns import HANDLER, RUN
 from runtime.sandbox.pool import Pool
-from runtime.sql import Sql
+from runtime.schedule import Cron, Schedule, as_data, parse_at, parse_every
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 
-CHANGES_SHOWN_MAX = 100
 HANDLERS_MEMBERS = ("list", "get", "disable", "enable", "remove", "move")
 RUNS_MEMBERS = ("list", "get", "retry", "release")
 ENDED_BADLY = ("Failed", "Dead", "Stuck", "Retrying")
@@ -56,6 +55,29 @@ class StoredCode:
         pattern, *rest = args or ("",)
         function, options = self._function_and_options(rest, kwargs, f'$.{form}("Deal.closed", fn)')
         return self._store_after(pattern, function, options)
+
+    def every(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.every("1h", fn)`, `$.every("0 9 * * MON-FRI", fn, zone="Europe/Berlin")`."""
+        when, *rest = args or ("",)
+        function, options = self._function_and_options(rest, kwargs, '$.every("1h", fn)')
+        zone = options.pop("zone", None)
+        _refuse_others(options, ("zone",))
+        schedule = parse_every(when, since=self._unit.now, zone=zone)
+        said = " ".join(str(when).split())
+        if isinstance(schedule, Cron) and schedule.zone != "UTC":
+            said = f"{said} {schedule.zone}"
+        return self._store_schedule(f"every {said}", function, schedule)
+
+    def at(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.at("2026-12-24T18:00:00Z", fn)`, `$.at("in 3h", fn)`."""
+        when, *rest = args or ("",)
+        function, options = self._function_and_options(rest, kwargs, '$.at("in 3h", fn)')
+        _refuse_others(options, ())
+        schedule = parse_at(when, now=self._unit.now)
+        return self._store_schedule(f"at {as_data(schedule)['at']}", function, schedule)
+
+    def _store_schedule(self, pattern: str, function: Any, schedule: Schedule) -> dict[str, Any]:
+        return self._stored("schedule", pattern, function, as_data(schedule))
 
     def _store_before(self, noun: Noun, verb: Verb, function: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         if options:
@@ -145,7 +167,7 @@ class StoredCode:
                 return self._page(RUN, {"sort": "-createdAt", **options, "filter": filter})
             case "get":
                 (id,) = arguments.exactly(1, args, "$.runs.get(id)")
-                return self.run(id)
+                return shown_run(self._tenant, self._unit, id)
             case "retry":
                 (id,) = arguments.exactly(1, args, "$.runs.retry(id)")
                 run = self._run_to_change(id, ENDED_BADLY, "tried again")
@@ -156,23 +178,6 @@ class StoredCode:
                 return self._run_changed(run, "release", status="Released", dueAt=None)
             case _:
                 raise InvalidType(f"there is no $.runs.{word[:80]}", hint=did_you_mean(word, RUNS_MEMBERS))
-
-    def run(self, id: Any) -> dict[str, Any]:
-        """A run with what it changed, and what it waits for."""
-        if not isinstance(id, str):
-            raise InvalidArguments("which run?", hint='$.runs.get("run_…")')
-        self._tenant.flush_ledger()
-        found = self._unit.read(RUN, id)
-        rows = self._tenant.file.events(Sql("run = ? AND type <> ?", (id, RUN.name)), limit=CHANGES_SHOWN_MAX)
-        changes = [{"id": event_id(row.seq), "event": row.event, "entity": row.entity} for row in rows]
-        if found is None:
-            if not rows:
-                raise NotFound(f"no run {id[:80]!r}", hint="$.runs.list() gives runs that are known")
-            # A structured action runs no code; what it did is in the log alone.
-            return {"$id": id, "$type": RUN.name, "kind": "do", "status": "Succeeded", "events": changes}
-        shape = self._shown(RUN, id) | {"events": changes}
-        why = self._tenant.runs.why(found)
-        return {**shape, "why": why} if why else shape
 
     def _run_to_change(self, id: Any, allowed: Sequence[str], what: str) -> Entity:
         if self._unit.rights.level < 1:
@@ -201,6 +206,12 @@ class StoredCode:
         found = self._unit.read(noun, id)
         assert found is not None
         return entities.shown(noun, found.body, self._tenant.context)
+
+
+def _refuse_others(options: Mapping[str, Any], known: Sequence[str]) -> None:
+    unknown = next((name for name in options if name not in known), None)
+    if unknown is not None:
+        raise InvalidArguments(f"a schedule takes no {unknown[:80]!r}", hint=did_you_mean(unknown, known) or "zone=…")
 
 
 def in_brief(handler: Handler) -> dict[str, Any]:

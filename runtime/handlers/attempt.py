@@ -1,7 +1,8 @@
 """One attempt at a run: the handler's code on what set it off, committed with how it ended, or recorded as failed."""
 
+import contextlib
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -9,25 +10,30 @@ from typing import Any
 import msgspec
 
 from runtime import entity as entities
-from runtime.entity import Entity
+from runtime.entity import Body, Entity
 from runtime.errors import VerbenaError, from_dict
 from runtime.handlers.before import AnswerFor
 from runtime.handlers.handler import Handler
 from runtime.handlers.units import outside
-from runtime.ids import event_seq
-from runtime.ledger import told
+from runtime.ids import event_id, event_seq
+from runtime.ledger import run_entity, told
+from runtime.noun import Noun
 from runtime.outside.failures import Diverged, OutcomeUnknown
 from runtime.own_nouns import HANDLER, RUN
 from runtime.sandbox.limits import BY_LEVEL, Outcome
 from runtime.sandbox.pool import Pool, Session
 from runtime.sql import Sql
+from runtime.store import EventRow
 from runtime.tenant import Tenant
-from runtime.unit import Caller, Unit
+from runtime.unit import Caller, Change, Unit
 from runtime.values import format_datetime
 
 # Errors that pass by themselves. A run that ended in one is tried again after each of these, then it is dead.
 PASSING = frozenset({"unavailable", "rate_limited", "conflict"})
 BACKOFF: tuple[int, ...] = (1, 5, 30, 120, 600)  # seconds
+# So many causes of runs are kept in memory, none of more characters than this.
+REMEMBERED_MAX = 1_000
+REMEMBERED_CHARS_MAX = 16_000
 # A handler that failed so often in a row is disabled.
 FAILURES_MAX = 20
 
@@ -54,6 +60,7 @@ class Attempt:
         self._pool = pool
         self._answer_for = answer_for
         self._failures: dict[str, int] = {}  # handler → how often it failed in a row
+        self._causes: dict[str, tuple[Noun, Body]] = {}  # event → what it left; the latest only
 
     def carry_out(self, run: Entity, handler: Handler, given: Given, session: Session) -> Entity:
         """The run as the attempt left it. Raises NotStarted; whatever the code ends in is recorded and not raised."""
@@ -80,6 +87,8 @@ class Attempt:
                 raise NotStarted
             if outcome.error is not None:
                 raise from_dict(outcome.error)
+            if "at" in handler.options:  # it was for this once
+                unit.stage_own(HANDLER, "remove", handler.id, {"status": "Removed"})
             known = {*unit.reads, *unit.overlay.entities}
             values = self._told(run, handler, outcome, None, known) | {"changes": len(unit.changes)}
             return unit.stage_own(RUN, "succeed", run.id, {**values, "status": "Succeeded"})
@@ -94,11 +103,50 @@ class Attempt:
         self._failures[handler.id] = 0
         return committed.value
 
+    def begin(self, handler: Handler, input: Mapping[str, Any]) -> Entity:
+        """A run that no event set off, committed and waiting; `input` is what its code is given."""
+        tenant = self._tenant
+        id = tenant.new_id(RUN.key)
+        values = {
+            "kind": handler.kind,
+            "status": "Waiting",
+            "handler": handler.id,
+            "name": handler.name,
+            "code": handler.hash,
+            "root": id,
+            "depth": 1,
+            "actor": handler.actor,
+            "level": handler.level,
+            "attempts": 0,
+            "input": dict(input),
+        }
+
+        def record(unit: Unit) -> None:
+            unit.ledger.append(run_entity(id, unit.now, handler.actor, values))
+
+        tenant.in_turn(handler.caller(tenant.name), record)
+        committed = tenant.graph.get(RUN, id)
+        assert committed is not None
+        return committed
+
+    def remember(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
+        """Keep what set off these runs, so that it need not be read again a moment later."""
+        causes = {run.body.get("cause") for run in runs}
+        for change, row in logged:
+            if event_id(row.seq) in causes and len(row.payload or "") <= REMEMBERED_CHARS_MAX:
+                self._causes[event_id(row.seq)] = (change.noun, change.entity.body)
+        while len(self._causes) > REMEMBERED_MAX:
+            with contextlib.suppress(KeyError):
+                del self._causes[next(iter(self._causes))]
+
     def given(self, run: Entity) -> Given | None:
         """What the run is given; None where that was erased."""
         body = run.body
         if "input" in body:
             return Given(body["input"], body["$createdAt"])
+        known = self._causes.get(body.get("cause", ""))
+        if known is not None:
+            return Given(entities.shown(known[0], known[1], self._tenant.context), body["$createdAt"])
         seq = event_seq(body.get("cause"))
         rows = self._tenant.file.events(Sql("seq = ?", (seq or 0,)), limit=1)
         if not rows or rows[0].payload is None:

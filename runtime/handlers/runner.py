@@ -11,15 +11,20 @@ from runtime.entity import Entity, decoded
 from runtime.handlers.attempt import Attempt, NotStarted
 from runtime.handlers.before import AnswerFor
 from runtime.handlers.queue import Place, Queue, place_of
+from runtime.handlers.timetable import Timetable, given
 from runtime.own_nouns import RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sandbox.pool import Pool, Session
 from runtime.sql import Sql
+from runtime.store import EventRow
 from runtime.tenant import Tenant
+from runtime.unit import Change
 from runtime.values import parse_datetime
 
 # Runs of one tenant at once.
-RUNS_AT_ONCE = 4
+RUNS_AT_ONCE = 6
+# A worker is shared no longer than this: others wait for its place.
+SHARED_SECONDS_MAX = 0.25
 # A run that no worker took is tried again after this.
 PAUSE_SECONDS = 0.5
 
@@ -39,12 +44,16 @@ class Runner:
         self._running: dict[str, Session] = {}
         self._threads = 0
         self._closed = False
+        self._timetable = Timetable(tenant)
+        self._by_schedule: dict[str, str] = {}  # the latest run of each
+        self._looking = threading.Lock()  # at the timetable
         for at, place in self._retrying():
             self._queue.later(place, at)
         with self._changed:
             self._start_threads()
 
-    def committed(self, runs: Sequence[Entity]) -> None:
+    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]] = ()) -> None:
+        self._attempt.remember(runs, logged)
         places = [place_of(run) for run in runs if run.body["status"] == "Waiting"]
         with self._changed:
             self._queue.add([place for place in places if place.id not in self._queue])
@@ -89,6 +98,24 @@ class Runner:
         with self._changed:
             self._queue.wake(self._tenant.clock())
             self._start_threads()
+        if self._looking.acquire(blocking=False):
+            try:
+                self._run_schedules()
+            finally:
+                self._looking.release()
+
+    def _run_schedules(self) -> None:
+        """Put what is due into the ledger, from where it is run like everything else."""
+        for handler, found in self._timetable.due(self._tenant.clock()):
+            with self._changed:
+                if self._closed:
+                    return
+                if self._by_schedule.get(handler.id) in self._queue:
+                    continue  # the run before it has not ended; what comes due meanwhile is one run after it
+            run = self._attempt.begin(handler, given(found))
+            self._timetable.ran(handler, found.at)
+            self._by_schedule[handler.id] = run.id
+            self.committed([run], [])
 
     def close(self) -> None:
         with self._changed:
@@ -111,35 +138,45 @@ class Runner:
         threading.Thread(target=self._work, name="verbena-handlers", daemon=True).start()
 
     def _work(self) -> None:
-        while True:
+        worker = _Worker(self._pool, self._tenant.name)
+        try:
+            while (place := self._next()) is not None:
+                try:
+                    self._run_one(place, worker)
+                finally:
+                    with self._changed:
+                        self._running.pop(place.id, None)
+                        self._queue.done(place)
+                        self._changed.notify_all()
+        finally:
+            worker.close()
             with self._changed:
-                place = None if self._closed else self._queue.take()
-                if place is None:
-                    self._threads -= 1
-                    self._changed.notify_all()
-                    return
+                self._threads -= 1
+                self._start_threads()  # something may have come since nothing was found
+                self._changed.notify_all()
+
+    def _next(self) -> Place | None:
+        with self._changed:
+            place = None if self._closed else self._queue.take()
+            if place is not None:
                 self._start_threads()
-                session = self._running[place.id] = self._session(place)
-            try:
-                self._run(place, session)
-            except Exception:
-                if not self._closed:  # it stands in the ledger as before, and is run when the tenant is opened again
-                    log.exception("a run could not be carried out", run=place.id)
-            finally:
-                session.close()
-                with self._changed:
-                    del self._running[place.id]
-                    self._queue.done(place)
-                    self._changed.notify_all()
+            return place
 
-    def _session(self, place: Place) -> Session:
+    def _run_one(self, place: Place, worker: "_Worker") -> None:
         run = self._tenant.graph.get(RUN, place.id)
-        level = run.body.get("level", 0) if run is not None else 0
-        return self._pool.session(BY_LEVEL[level], tenant=self._tenant.name)
+        session = worker.session(run)
+        with self._changed:
+            self._running[place.id] = session
+            if self._closed:
+                return
+        try:
+            self._run(place, run, session)
+        except Exception:
+            if not self._closed:  # it stands in the ledger as before, and is run when the tenant is opened again
+                log.exception("a run could not be carried out", run=place.id)
 
-    def _run(self, place: Place, session: Session) -> None:
+    def _run(self, place: Place, run: Entity | None, session: Session) -> None:
         """One attempt at one run, or what becomes of it without one."""
-        run = self._tenant.graph.get(RUN, place.id)
         if run is None or run.body["status"] not in ("Waiting", "Retrying"):
             return  # it was released meanwhile
         handler = self._tenant.handlers.all.get(run.body["handler"])
@@ -186,6 +223,34 @@ class Runner:
             for number, id, key, body in self._tenant.file.rows(Sql(sql))
             if (run := decoded(RUN, id, number, body))
         ]
+
+
+class _Worker:
+    """The worker of one thread. Runs of the same code with the same rights, one right after another, may share it."""
+
+    def __init__(self, pool: Pool, tenant: str) -> None:
+        self._pool = pool
+        self._tenant = tenant
+        self._session: Session | None = None
+        self._of: tuple[Any, ...] = ()
+        self._until = 0.0
+
+    def session(self, run: Entity | None) -> Session:
+        """A session for a run: the present one, or a fresh one."""
+        body = run.body if run is not None else {}
+        level: int = body.get("level", 0)
+        of = (body.get("handler"), body.get("code"), body.get("actor"), level)
+        if self._session is None or of != self._of or time.monotonic() > self._until:
+            self.close()
+            self._session = self._pool.session(BY_LEVEL[level], tenant=self._tenant)
+            self._of, self._until = of, time.monotonic() + SHARED_SECONDS_MAX
+        return self._session
+
+    def close(self) -> None:
+        """End it, and give its place to whoever waits."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
 
 def _stand(run: Entity) -> dict[str, Any]:
