@@ -142,7 +142,8 @@ class Pool:
             self._wanted.wait()
             self._wanted.clear()
             try:
-                self.inspection()
+                if self._size:  # else the first run finds out, and where none comes no process is made
+                    self.inspection()
                 while not self._closed and len(self._warm) < self._size:
                     self._warm.append(self._nursery.make())
             except NoWorker as error:
