@@ -1,5 +1,6 @@
 """The worker: jobs of one tenant, one after another, an answer each, and the end of the process."""
 
+import contextlib
 import datetime
 import json
 import os
@@ -15,6 +16,7 @@ from runtime.sandbox import faults, namespaces, probes, walls
 from runtime.sandbox.frames import OUTPUT_CHARS_MAX, Channel, Closed
 from runtime.sandbox.functions import Functions
 from runtime.sandbox.guards import Return, namespace
+from runtime.sandbox.hints import hint_for_nothing
 from runtime.sandbox.moment import Moment
 from runtime.sandbox.plain import NotPlain, encoded, plain
 from runtime.sandbox.policy import RESULT, compiled
@@ -67,7 +69,9 @@ class Run:
         self.bound()
         try:
             value = plain(self.value())
-            last = encoded({"t": "done", "ok": value, "error": None, "out": self.output.text()}, what="the result")
+            hint = self._hint_for_nothing() if value is None else None
+            told = {"ok": value, "error": None, "out": self.output.text(), "hint": hint}
+            last = encoded({"t": "done", **told}, what="the result")
         except BaseException as error:
             last = self._failed(error)
         self._pause()
@@ -118,6 +122,12 @@ class Run:
     def _function(self, function: FunctionType) -> dict[str, Any]:
         # Parsed again: the policy has used up the first tree, and few programs come here.
         return Functions(parse(self.job["code"], self.job["filename"])).shape(function)
+
+    def _hint_for_nothing(self) -> str | None:
+        if self.source is not None and self.returned is None and self.output.is_empty():
+            with contextlib.suppress(MemoryError):  # what went well does not fail for a hint
+                return hint_for_nothing(parse(self.job["code"], self.job["filename"]))  # the first tree is used up
+        return None
 
     def _failed(self, error: BaseException) -> bytes:
         try:
@@ -173,6 +183,10 @@ class Output:
         if room > 0:
             self._pieces.append(text[:room])
         self._chars += len(text)
+
+    def is_empty(self) -> bool:
+        """Whether nothing was printed."""
+        return not self._chars
 
     def text(self) -> str:
         """All of it, as text that JSON can carry."""

@@ -5,7 +5,8 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Self
 
 import msgspec
@@ -35,7 +36,7 @@ class Pool:
     """`size` warm workers wait; at most `workers_max` run at once, however many threads call.
 
     A worker runs the jobs of one session and ends. Before the first of them, the walls are inspected: with a fault among
-    them nothing is run, and where some are missing, `why_not` is asked whether code may run nevertheless.
+    them nothing is run. Where some are missing, `why_not` is told which, and says why code may not run, or None.
     """
 
     def __init__(
@@ -44,9 +45,12 @@ class Pool:
         workers_max: int = 8,
         *,
         nursery: Nursery | None = None,
-        why_not: Callable[[], str | None] = lambda: None,
+        why_not: Callable[[Sequence[str]], str | None] = lambda lacking: None,
+        seconds_max: float | None = None,
     ) -> None:
+        """`seconds_max` bounds each run, whatever its limits allow."""
         self._size = size
+        self._seconds_max = seconds_max
         self._nursery = nursery or (ZygoteNursery() if can_fork() else SpawnNursery())
         self._why_not = why_not
         self._inspection: Inspection | None = None
@@ -84,8 +88,15 @@ class Pool:
 
     def session(self, limits: Limits, *, tenant: str = "default", nested: bool = False) -> "Session":
         """Runs one after another in the same worker, for code of one tenant that belongs together; `with` closes it."""
+        if self._seconds_max is not None:
+            limits = replace(limits, seconds=min(limits.seconds, self._seconds_max))
         turn = contextlib.nullcontext() if nested else self._turns.turn(tenant, limits.wait_seconds)
         return Session(self, limits, turn)
+
+    @property
+    def faults(self) -> tuple[str, ...]:
+        """Walls that should hold and do not, as far as it is known yet."""
+        return self._inspection.faults if self._inspection is not None else ()
 
     def inspection(self) -> Inspection:
         """Whether the walls stand; it is found out once, and waited for until then. Raises NoWorker."""
@@ -110,7 +121,7 @@ class Pool:
         inspection = self.inspection()
         if inspection.faults:
             raise NotBehindWalls(f"the walls of the sandbox do not hold: {'; '.join(inspection.faults)}")
-        reason = self._why_not() if inspection.lacking else None
+        reason = self._why_not(inspection.lacking) if inspection.lacking else None
         if reason is not None:
             raise NotBehindWalls(reason)
         while True:
@@ -317,7 +328,7 @@ class _Conversation:
             seconds_left -= time.monotonic() - began
             if isinstance(frame, Done):
                 self.is_over = True
-                return self.outcome(result=frame.ok, output=frame.out, error=_told(frame.error))
+                return self.outcome(result=frame.ok, output=frame.out, error=_told(frame.error), hint=frame.hint)
             if not isinstance(frame, Call):
                 raise ProtocolBroken("the worker was ready twice")
             if self._refused > CALLS_REFUSED_MAX or self._internal > INTERNAL_CALLS_MAX:
@@ -329,10 +340,12 @@ class _Conversation:
         """Whether the worker has not asked for anything yet."""
         return self._calls + self._internal == 0
 
-    def outcome(self, *, result: Any = None, output: str = "", error: dict[str, Any] | None = None) -> Outcome:
+    def outcome(
+        self, *, result: Any = None, output: str = "", error: dict[str, Any] | None = None, hint: str | None = None
+    ) -> Outcome:
         """How it ended, with what was counted so far."""
-        seconds = time.monotonic() - self._started
-        return Outcome(result=None if error else result, output=output, error=error, calls=self._calls, seconds=seconds)
+        seconds, result = time.monotonic() - self._started, None if error else result
+        return Outcome(result=result, output=output, error=error, hint=hint, calls=self._calls, seconds=seconds)
 
     def _reply(self, call: Call) -> bytes:
         if call.p[0].startswith("$"):
@@ -361,7 +374,8 @@ class _Conversation:
 
     def _too_many(self) -> dict[str, Any]:
         message = f"more than {self._limits.calls:,} calls on `$` in one run"
-        return _error("limit_exceeded", message, "ask for many entities in one call, or do the work in several runs")
+        hint = 'ask for many at once, $.Deal.find({"$id": {"$in": ids}}, limit=100), or do the work in several runs'
+        return _error("limit_exceeded", message, hint)
 
 
 def _refused(code: str) -> dict[str, Any] | None:

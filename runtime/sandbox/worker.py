@@ -49,6 +49,7 @@ class Done(msgspec.Struct, tag="done", tag_field="t", forbid_unknown_fields=True
     ok: Any
     error: Fault | None
     out: Annotated[str, msgspec.Meta(max_length=OUTPUT_CHARS_MAX + _NOTE_CHARS)]
+    hint: Annotated[str, msgspec.Meta(max_length=2_000)] | None = None
 
 
 _decoder = msgspec.json.Decoder(Ready | Call | Done)

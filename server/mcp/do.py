@@ -35,6 +35,7 @@ DO = Tool(
             "result": {},
             "output": {"type": "string"},
             "events": {"type": "array"},
+            "hint": {"type": "string"},
             "plan": {"type": "object"},
             "run": {"type": "string"},
         },
