@@ -191,34 +191,35 @@ class Effects:
             raise  # an intent without an outcome is what is known
         except VerbenaError as error:
             told = {"code": error.code, "message": error.message, "hint": error.hint, "details": error.details}
-            self._settle(
-                Outcome(
-                    run=self.run,
-                    position=intent.position,
-                    status=error.details.get("status", 0),
-                    error=told,
-                    at=self._now(),
-                )
-            )
+            self._settle(intent, status=error.details.get("status", 0), error=told)
             raise
         self._step("after call")
-        shown, kept, cut = answer.shown(), None, len(answer.body) > ANSWER_BYTES_MAX
+        shown, cut = answer.shown(), len(answer.body) > ANSWER_BYTES_MAX
         kept = _cut(answer) if cut else shown
-        self._settle(
-            Outcome(
-                run=self.run,
-                position=intent.position,
-                status=answer.status,
-                answer=kept,
-                cut=cut,
-                bytes=len(answer.body),
-                at=self._now(),
-            )
-        )
+        self._settle(intent, status=answer.status, answer=kept, cut=cut, bytes=len(answer.body))
         return shown
 
-    def _settle(self, outcome: Outcome) -> None:
-        self._journal.settle(outcome)
+    def _settle(
+        self,
+        intent: Intent,
+        *,
+        status: int,
+        answer: dict[str, Any] | None = None,
+        error: dict[str, Any] | None = None,
+        cut: bool = False,
+        bytes: int = 0,
+    ) -> None:
+        outcome = Outcome(
+            run=self.run,
+            position=intent.position,
+            status=status,
+            answer=answer,
+            error=error,
+            cut=cut,
+            bytes=bytes,
+            at=self._now(),
+        )
+        self._journal.settle(outcome, sync=not intent.repeatable)
         self._step("after outcome")
 
     def _repeated(self, known: Call, request: Request) -> dict[str, Any]:

@@ -150,9 +150,13 @@ class Journal:
         """Record a write before it leaves; on disk when this returns."""
         self._append(intent, sync=True)
 
-    def settle(self, outcome: Outcome) -> None:
-        """Record what became of a write; on disk when this returns."""
-        self._append(outcome, sync=True)
+    def settle(self, outcome: Outcome, *, sync: bool = True) -> None:
+        """Record what became of a write; with `sync` on disk when this returns, else with whatever is synced next.
+
+        The end of the process loses neither. The end of the machine may lose one that was not synced: right for a call that
+        may be sent twice, since it is asked again with its key and gets its answer.
+        """
+        self._append(outcome, sync=sync)
 
     def keep(self, answer: ReadAnswer) -> None:
         """Record the answer to a read. It is on disk with the next intent, which is when it may matter."""
