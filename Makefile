@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.locked
 
-.PHONY: setup serve test lint bench simulate lock clean
+.PHONY: setup serve test lint bench simulate fuzz lock clean
 .DEFAULT_GOAL := setup
 
 setup: $(STAMP)
@@ -35,6 +35,10 @@ bench: setup
 # Ten thousand random histories, about an hour on two cores; a seed that fails is printed with the command to run it again.
 simulate: setup
 	$(BIN)/python -m tests.simulation --histories 10000
+
+# New inputs for what reads strangers' code, frames and calls; a finding is printed in its smallest form.
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 # After a change of the dependencies; needs uv. Hashes, and no address of any index.
 lock:
