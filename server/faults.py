@@ -1,5 +1,8 @@
 """ONE table: what a refusal is over HTTP and to the shell."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 from runtime.errors import BY_CODE, VerbenaError
 
 # Error code → HTTP status. Every code of `runtime.errors` has its line; a test sees to it.
@@ -28,6 +31,9 @@ HTTP_STATUS = {
     "unavailable": 503,
 }
 
+# So many of the entities that are in the way of an undo are listed; --json gives them all.
+IN_THE_WAY_MAX = 20
+
 EXIT_REFUSED = 1  # the request was understood and refused, or failed
 EXIT_USAGE = 2  # the command line itself was wrong, as shells and typer have it
 
@@ -38,14 +44,23 @@ def http_status(error: VerbenaError) -> int:
 
 
 def in_words(error: VerbenaError) -> str:
-    """What the shell prints: the message with its code on one line, then place and hint where there are such."""
+    """What the shell prints: the message with its code on one line, then place, what is in the way, and hint, as there are."""
     lines = [f"{error.code}: {_one_line(error.message)}"]
     line, column = error.details.get("line"), error.details.get("column")
     if line is not None:
         lines.append(f"  at line {line}" + (f", column {column}" if column is not None else ""))
+    lines += _in_the_way(error.details.get("inTheWay"))
     if error.hint:
         lines.append(f"  hint: {_one_line(error.hint)}")
     return "\n".join(lines)
+
+
+def _in_the_way(listed: Any) -> list[str]:
+    """A line for each entity that cannot be led back, and why."""
+    reasons = cast("list[Mapping[str, Any]]", listed) if isinstance(listed, list) else []
+    lines = [_one_line(f"  {each.get('id') or 'it'}: {each.get('reason')}") for each in reasons[:IN_THE_WAY_MAX]]
+    more = len(reasons) - len(lines)
+    return [*lines, f"  and {more} more"] if more else lines
 
 
 def unlisted() -> set[str]:

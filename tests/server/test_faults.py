@@ -1,6 +1,6 @@
 """The one table of refusals."""
 
-from runtime.errors import ExecutionError, NotFound
+from runtime.errors import Conflict, ExecutionError, NotFound
 from server.faults import http_status, in_words, unlisted
 
 
@@ -21,3 +21,17 @@ def test_the_shell_sees_message_place_and_hint() -> None:
 
 def test_a_message_cannot_steer_the_terminal() -> None:
     assert in_words(NotFound("no \x1b[2J\nfoo")) == "not_found: no  [2J foo"
+
+
+def test_the_shell_lists_what_is_in_the_way_of_an_undo() -> None:
+    reasons = [{"id": f"deal_{number}", "reason": "it is at version 3\nand was left at 2"} for number in range(30)]
+    told = in_words(
+        Conflict("run_1 cannot be undone", hint="undo what came later first", inTheWay=reasons)
+    ).splitlines()
+    assert told[0] == "conflict: run_1 cannot be undone"
+    assert told[1] == "  deal_0: it is at version 3 and was left at 2"
+    assert told[20:] == [
+        "  deal_19: it is at version 3 and was left at 2",
+        "  and 10 more",
+        "  hint: undo what came later first",
+    ]

@@ -123,3 +123,12 @@ def test_a_data_folder_that_cannot_be_one_is_named(verbena: Any, tmp_path: Path)
 
 def test_the_version_is_said(module_verbena: Any) -> None:
     assert module_verbena("version").stdout == "verbena 0.1.0\n"
+
+
+def test_an_undo_that_is_refused_names_what_is_in_the_way(module_verbena: Any) -> None:
+    done = answer(module_verbena("do", "--json", '$.Contact.create(name="Undone")'))
+    id = done["result"]["$id"]
+    module_verbena("do", f'$.Contact.update("{id}", name="Built upon")')
+    refused = module_verbena("do", "--action", "undo", "--id", done["run"])
+    assert refused.returncode == 1
+    assert f"  {id}: it is at version 2, and was left at 1" in refused.stderr.splitlines()
