@@ -109,6 +109,7 @@ def fetch(
     fields: Annotated[str, typer.Option(help="Only these, joined by commas.")] = "",
     include: Annotated[str, typer.Option(help="Relations to bring along, joined by commas.")] = "",
     as_of: AsOf = "",
+    proof: Annotated[str, typer.Option(help="File to write: the proof of what is shown, for verbena verify.")] = "",
     tenant: Tenant = "",
     data: Data = "",
     as_json: Json = False,
@@ -116,8 +117,13 @@ def fetch(
     """Read one entity, or one of the specials."""
     with refusals(as_json):
         given = {"id": id, "type": noun, "fields": fields, "include": include, "asOf": _moment(as_of)}
-        entity = _ask(FETCH, given, tenant, data)
-        print_out.json(entity) if as_json else print_out.entity(entity)
+        entity = _ask(FETCH, given | ({"proof": True} if proof else {}), tenant, data)
+        if proof:
+            log.write(proof, log.written_out(entity["proof"]))
+        if as_json:
+            print_out.json(entity)
+        else:
+            print_out.entity({key: value for key, value in entity.items() if key != "proof"})
 
 
 @app.command()

@@ -128,8 +128,13 @@ def prove(
             given |= {"from": size} if size else {}
         with connected(tenant, data) as client:
             made = client.ask("prove", given)
-        text = msgspec.json.encode(made) if as_json else msgspec.json.format(msgspec.json.encode(made), indent=1)
-        _write(output, text.decode() + "\n")
+        write(output, written_out(made, as_json=as_json))
+
+
+def written_out(proof: Any, *, as_json: bool = False) -> str:
+    """A proof as it stands in its file: JSON, a key a line or, for programs, all in one."""
+    text = msgspec.json.encode(proof)
+    return (text if as_json else msgspec.json.format(text, indent=1)).decode() + "\n"
 
 
 @app.command()
@@ -137,7 +142,7 @@ def checkpoint(output: Output = "", tenant: Tenant = "", data: Data = "", as_jso
     """Print the signed head of the log: keep it elsewhere, and --since tells later whether the log still extends it."""
     with refusals(as_json), connected(tenant, data) as client:
         made = client.ask("checkpoint", {})
-        _write(output, msgspec.json.encode(made).decode() + "\n" if as_json else made["checkpoint"])
+        write(output, msgspec.json.encode(made).decode() + "\n" if as_json else made["checkpoint"])
 
 
 @app.command()
@@ -146,7 +151,7 @@ def key(output: Output = "", tenant: Tenant = "", data: Data = "", as_json: Json
     with refusals(as_json), connected(tenant, data) as client:
         made = client.ask("key", {})
         text = "\n".join([made["key"] + "\n", *made["rotations"]])
-        _write(output, msgspec.json.encode(made).decode() + "\n" if as_json else text)
+        write(output, msgspec.json.encode(made).decode() + "\n" if as_json else text)
 
 
 @app.command()
@@ -260,7 +265,7 @@ def _text(name: str) -> str:
         raise InvalidArguments(f"{name} is no UTF-8 text") from error
 
 
-def _write(name: str, text: str) -> None:
+def write(name: str, text: str) -> None:
     if not name:
         sys.stdout.write(text)
         return

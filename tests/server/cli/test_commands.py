@@ -125,6 +125,19 @@ def test_the_version_is_said(module_verbena: Any) -> None:
     assert module_verbena("version").stdout == "verbena 0.1.0\n"
 
 
+def test_fetch_writes_the_proof_of_what_it_shows(module_verbena: Any, tmp_path: Path) -> None:
+    made = answer(module_verbena("do", "--json", '$.Contact.create(name="Proven")'))["result"]["$id"]
+    module_verbena("do", f'$.Contact.update("{made}", name="Renamed")')
+    file = tmp_path / "contact.proof"
+    shown = module_verbena("fetch", made, "--proof", str(file))
+    assert any(line.split() == ["name", "Renamed"] for line in shown.stdout.splitlines())
+    assert "proof" not in shown.stdout
+    verified = answer(module_verbena("verify", str(file), "--json"))
+    assert (verified["event"]["entity"], verified["payload"]["after"]["name"]) == (made, "Renamed")
+    assert answer(module_verbena("fetch", made, "--json", "--proof", str(file)))["entity"]["name"] == "Renamed"
+    assert module_verbena("fetch", "Deal", "--type", "Schema", "--proof", str(file)).returncode == 2
+
+
 def test_an_undo_that_is_refused_names_what_is_in_the_way(module_verbena: Any) -> None:
     done = answer(module_verbena("do", "--json", '$.Contact.create(name="Undone")'))
     id = done["result"]["$id"]
