@@ -8,7 +8,7 @@ import hashlib
 import re
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, cast
@@ -155,17 +155,23 @@ def request(
     return Request(method=method, url=read_url(str(read)), headers=given, body=body)
 
 
+def system_certificates() -> ssl.SSLContext:
+    """TLS that trusts whom the system trusts, whatever the environment says."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
 @dataclass(frozen=True)
 class Http:
     """Asks, on connections that the guard allows. It keeps nothing between two calls, and reads no environment."""
 
     guard: Guard
     caps: Caps = Caps()
+    vouched: Callable[[], ssl.SSLContext] = system_certificates
 
     @cached_property
     def _tls(self) -> ssl.SSLContext:
-        """Read once: the certificates of a system are a file of 200 KB."""
-        return httpx2.create_ssl_context(trust_env=False)
+        """Made once: the certificates of a system are a file of 200 KB."""
+        return self.vouched()
 
     def target(self, request: Request) -> Target:
         """Where a call would go, for who must know that it may before anything else; see `Guard.target`."""

@@ -12,7 +12,7 @@ from runtime.graph import View
 from runtime.outside import effect_event
 from runtime.outside.hosts import Hosts
 from runtime.outside.journal import SUFFIX, Journal
-from runtime.own_nouns import EFFECT
+from runtime.own_nouns import EFFECT, RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sql import Sql
 from runtime.store import TenantFile
@@ -160,11 +160,12 @@ class Outside:
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def recover(self, caller: Caller) -> None:
-        """Tell the log what it does not know, after an end in the middle; a `do` that was cut off is over."""
+        """Tell the log what it does not know, after an end in the middle, and let go of what will not be tried again."""
         for run in self.journal.unfolded():
             self._fold(caller, run)
         for run, again in self.journal.open_runs().items():
-            if not again:
+            known = self._view.get(RUN, run) if again else None  # a `do` that was cut off is over
+            if known is None or known.body["status"] in ("Succeeded", "Released"):
                 self.journal.end(run)
 
     def keep_up(self) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Service, says, service
+from tests.runtime.outside.test_journal import intent
 
 SECONDS_MAX = 20.0
 
@@ -49,6 +50,20 @@ def test_a_handler_writes_outside_and_its_run_names_it(open_door: Door, shop: Se
         ("Effect.answered", "evt_2"),
     ]
     assert [each.headers["idempotency-key"] for each in shop.heard] == [f"{run}-1"]
+    assert open_door.tenant.outside.journal.open_runs() == {}
+
+
+def test_what_is_kept_for_a_run_that_has_succeeded_goes_though_the_engine_ended_in_between(
+    open_door: Door, shop: Service
+) -> None:
+    open_door.do(f"@$.Contact.created\ndef tell(entity, $):\n    $.http.post('{shop.address}/new')")
+    open_door.do("$.Contact.create(name='Ada')")
+    run = run_of(open_door, "Succeeded")["$id"]
+    journal = open_door.tenant.outside.journal
+    journal.intend(intent(run))  # as it stands between the commit of a run and the note that it has ended
+    journal.intend(intent("run_ofNobody1"))
+    journal.end(run)
+    open_door.reopen()
     assert open_door.tenant.outside.journal.open_runs() == {}
 
 

@@ -8,9 +8,8 @@ import ssl
 import threading
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -349,9 +348,9 @@ def test_a_name_that_says_something_else_a_moment_later_is_not_asked_again() -> 
 
 
 def _certificate(folder: Path, name: str) -> ssl.SSLContext:
-    """A server's side of TLS, with a certificate that it made itself."""
+    """A server's side of TLS, with a certificate for this name that it made itself: `server.pem`."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -361,33 +360,62 @@ def _certificate(folder: Path, name: str) -> ssl.SSLContext:
         .serial_number(1)
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    file = folder / "server.pem"
     pem = serialization.Encoding.PEM
-    file.write_bytes(
-        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()) + made.public_bytes(pem)
+    (folder / "server.pem").write_bytes(made.public_bytes(pem))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
+    context.load_cert_chain(folder / "server.pem", folder / "key.pem")
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_said(tmp_path: Path) -> None:
-    context = _certificate(tmp_path, "127.0.0.1")
-    said: list[str] = []
+@contextlib.contextmanager
+def _encrypted(context: ssl.SSLContext, heard: list[str]) -> Generator[str]:
+    """A service that speaks TLS, and the names and requests that it heard."""
+    context.sni_callback = lambda _, name, __: heard.append(name)
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
             connection, _ = listener.accept()
-            with connection, contextlib.suppress(OSError):
-                said.append(context.wrap_socket(connection, server_side=True).recv(10).decode())
+            with connection, contextlib.suppress(OSError), context.wrap_socket(connection, server_side=True) as line:
+                heard.append(line.recv(65_536).decode().splitlines()[1])
+                line.sendall(raw(b"ok"))
 
         serving = threading.Thread(target=serve)
         serving.start()
-        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
-        with pytest.raises(Unreachable) as refused:
-            http(address).send(asked("GET", address))
+        yield f"https://localhost:{listener.getsockname()[1]}"
         serving.join()
-    assert (said, "certificate is not good" in refused.value.message) == ([], True)
+
+
+def _trusting(folder: Path, address: str) -> Http:
+    """A client that trusts the certificate in `folder`, and nobody else."""
+    guard = Guard(hosts=read_hosts(address), only_listed=True, resolve=lambda host, port: ["127.0.0.1"])
+    return Http(guard, CAPS, lambda: ssl.create_default_context(cafile=folder / "server.pem"))
+
+
+def test_the_name_that_was_asked_for_is_the_one_that_is_vouched_for(tmp_path: Path) -> None:
+    heard: list[str] = []
+    with _encrypted(_certificate(tmp_path, "localhost"), heard) as address:
+        assert _trusting(tmp_path, address).send(asked("GET", address)).body == b"ok"
+    assert heard == ["localhost", f"Host: {address.removeprefix('https://')}"]
+
+
+def test_a_certificate_for_another_name_is_refused_before_anything_is_said(tmp_path: Path) -> None:
+    heard: list[str] = []
+    with (
+        _encrypted(_certificate(tmp_path, "elsewhere.example"), heard) as address,
+        pytest.raises(Unreachable) as refused,
+    ):
+        _trusting(tmp_path, address).send(asked("POST", address, json="secret"))
+    assert (heard, "certificate is not good" in refused.value.message) == (["localhost"], True)
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused_before_anything_is_said(tmp_path: Path) -> None:
+    heard: list[str] = []
+    with _encrypted(_certificate(tmp_path, "localhost"), heard) as address, pytest.raises(Unreachable) as refused:
+        http(address).send(asked("POST", address, json="secret"))
+    assert (heard, "certificate is not good" in refused.value.message) == (["localhost"], True)
