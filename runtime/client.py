@@ -35,12 +35,14 @@ class Line:
         idle_s: float = IDLE_SECONDS,
         base_url: str = BASE_URL,
         http_hosts: str = "",
+        accept_fewer_walls: bool = False,
     ) -> None:
         self._data = data
         self._tenant = tenant
         self._idle_s = idle_s
         self._base_url = base_url
         self._http_hosts = http_hosts
+        self._accept_fewer_walls = accept_fewer_walls
         self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._places = asyncio.Semaphore(LINES_MAX)
         self._starting = asyncio.Lock()
@@ -98,7 +100,8 @@ class Line:
                 try:
                     return await asyncio.open_unix_connection(path)
                 except OSError as error:
-                    started = _start_again(started, self._data, self._idle_s, self._base_url, self._http_hosts)
+                    given = (self._idle_s, self._base_url, self._http_hosts, self._accept_fewer_walls)
+                    started = _start_again(started, self._data, *given)
                     if time.monotonic() > deadline:
                         raise _does_not_start(self._data) from error
                 await asyncio.sleep(0.02)
@@ -115,12 +118,14 @@ class Connection:
         idle_s: float = IDLE_SECONDS,
         base_url: str = BASE_URL,
         http_hosts: str = "",
+        accept_fewer_walls: bool = False,
     ) -> None:
         self.data = data
         self.tenant = tenant
         self.idle_s = idle_s
         self.base_url = base_url
         self.http_hosts = http_hosts
+        self.accept_fewer_walls = accept_fewer_walls
         self._socket: socket.socket | None = None
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
@@ -130,7 +135,7 @@ class Connection:
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
         question = wire.question(call, self.tenant, arguments)
-        line = self._kept() or reach(self.data, self.idle_s, self.base_url, self.http_hosts)
+        line = self._kept() or reach(self.data, self.idle_s, self.base_url, self.http_hosts, self.accept_fewer_walls)
         self._socket = None  # given back only after a whole answer
         try:
             line.sendall(question)
@@ -189,12 +194,18 @@ def knock(data: Path) -> socket.socket | None:
     return line
 
 
-def reach(data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL, http_hosts: str = "") -> socket.socket:
+def reach(
+    data: Path,
+    idle_s: float = IDLE_SECONDS,
+    base_url: str = BASE_URL,
+    http_hosts: str = "",
+    accept_fewer_walls: bool = False,
+) -> socket.socket:
     """A connection to the owner of a data folder, which is started where nobody owns it. Raises Unavailable."""
     deadline = time.monotonic() + START_SECONDS_MAX
     started: subprocess.Popen[bytes] | None = None
     while (line := knock(data)) is None:
-        started = _start_again(started, data, idle_s, base_url, http_hosts)
+        started = _start_again(started, data, idle_s, base_url, http_hosts, accept_fewer_walls)
         if time.monotonic() > deadline:
             raise _does_not_start(data)
         time.sleep(0.02)
@@ -224,12 +235,17 @@ def wait_until_free(data: Path) -> None:
 
 
 def start_owner(
-    data: Path, idle_s: float = IDLE_SECONDS, base_url: str = BASE_URL, http_hosts: str = ""
+    data: Path,
+    idle_s: float = IDLE_SECONDS,
+    base_url: str = BASE_URL,
+    http_hosts: str = "",
+    accept_fewer_walls: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start the owner of a data folder as a process that outlives this one."""
     wire.private_folder(data)
     command = [sys.executable, "-I", "-m", "runtime.daemon", str(data), "--idle", str(idle_s), "--base-url", base_url]
     command += ["--http-hosts", http_hosts] if http_hosts else []
+    command += ["--accept-fewer-walls"] if accept_fewer_walls else []
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -241,14 +257,19 @@ def start_owner(
 
 
 def _start_again(
-    started: subprocess.Popen[bytes] | None, data: Path, idle_s: float, base_url: str, http_hosts: str
+    started: subprocess.Popen[bytes] | None,
+    data: Path,
+    idle_s: float,
+    base_url: str,
+    http_hosts: str,
+    accept_fewer_walls: bool,
 ) -> subprocess.Popen[bytes]:
     """Start an owner unless one is starting; one that ended at once lost the race to another, which may end too."""
     if started is not None and started.poll() is None:
         return started
     if started is not None and started.returncode:
         raise _does_not_start(data)
-    return start_owner(data, idle_s, base_url, http_hosts)
+    return start_owner(data, idle_s, base_url, http_hosts, accept_fewer_walls)
 
 
 class HungUp(Unavailable):

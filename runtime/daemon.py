@@ -179,13 +179,19 @@ def main() -> None:
     parser.add_argument("--idle", type=float, default=600.0, metavar="SECONDS")
     parser.add_argument("--base-url", default="http://localhost:4747")
     parser.add_argument("--http-hosts", default="")
+    parser.add_argument("--accept-fewer-walls", action="store_true")
     given = parser.parse_args()
     try:
         own(given.data)
     except Unavailable:
         sys.exit(0)  # somebody was quicker; whoever started this process finds them
     _log_to(given.data / "daemon.log")
-    engine = Engine(given.data, EngineOptions(base_url=given.base_url, hosts=read_hosts(given.http_hosts)))
+    options = EngineOptions(
+        base_url=given.base_url,
+        hosts=read_hosts(given.http_hosts),
+        accept_fewer_walls=given.accept_fewer_walls,
+    )
+    engine = Engine(given.data, options)
     daemon = Daemon(given.data, engine, idle_s=given.idle)
     _on_signals(daemon.end)
     log.info("serving", data=str(given.data), pid=os.getpid())

@@ -5,7 +5,7 @@ import shutil
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +32,7 @@ from runtime.outside.outside import client
 from runtime.own_nouns import FOLDED
 from runtime.proofs.signing import Keyring
 from runtime.rewrite import differing, rebuilt, without_erased
+from runtime.sandbox.nursery import NoWorker, Nursery
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance, TenantFile
 from runtime.store.instance import InstanceLimits
@@ -65,6 +66,8 @@ class EngineOptions:
     cache_bytes: int = 112 << 20  # entities kept in memory, by all open tenants together
     workers: int = 2  # sandbox workers that are kept warm
     hosts: Hosts = field(default_factory=Hosts)  # that tenants may ask, see `runtime.outside`
+    accept_fewer_walls: bool = False  # several tenants run code also where the kernel has no walls between them
+    nursery: Nursery | None = None  # of sandbox workers, where it is not the platform's to say
 
 
 class Engine:
@@ -87,7 +90,7 @@ class Engine:
         self._tails = Tails()
         self._closing = threading.Event()
         self._http = client(self._options.hosts)
-        self.pool = Pool(size=self._options.workers)
+        self.pool = Pool(size=self._options.workers, nursery=self._options.nursery, why_not=self._why_no_code)
         self._upkeep = threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True)
         self._upkeep.start()
 
@@ -99,6 +102,7 @@ class Engine:
         if found is None:
             if not wire.TENANT_NAME.match(name):
                 raise InvalidArguments(f"{name[:80]!r} is no name of a tenant", hint=wire.TENANT_NAME_HINT)
+            self._refuse_second(name)
             with self._lock:
                 found = self._tenants.get(name)
                 if found is None:
@@ -115,6 +119,11 @@ class Engine:
         call = CALLS.get(question.call)
         if call is None:
             raise InvalidArguments(f"no call is named {question.call[:80]!r}", hint=did_you_mean(question.call, CALLS))
+        if self.pool.faults and call is not _doctor:
+            raise Unavailable(
+                f"the walls of the sandbox do not hold: {'; '.join(self.pool.faults)}",
+                hint="verbena doctor shows them all",
+            )
         caller = Caller(tenant=question.tenant, actor=question.actor)
         with self._working(question.tenant):
             answer = wire.encode(call(self, caller, question.arguments))
@@ -132,6 +141,27 @@ class Engine:
                 return work(self.tenant(name))
 
         return Subscription(name, question.arguments, tails=self._tails, wake=wake, read=read)
+
+    def _refuse_second(self, name: str) -> None:
+        """Refuse to make another tenant where the kernel has no walls between the code of two."""
+        others = tenant_files.names(self._folder)
+        if not others or name in others or self._options.accept_fewer_walls:
+            return
+        try:
+            lacking = self.pool.inspection().lacking
+        except NoWorker:
+            return  # then there is no code either
+        if lacking:
+            raise Unavailable(
+                f"a second tenant beside {others[0]} is not made here: {_without(lacking)}", hint=_HOW_TO_ACCEPT
+            )
+
+    def _why_no_code(self, lacking: Sequence[str]) -> str | None:
+        """Why code of tenants may not run where walls are missing, or None."""
+        count = len(tenant_files.names(self._folder))
+        if count < 2 or self._options.accept_fewer_walls:
+            return None
+        return f"{_without(lacking)}, and there are {count} tenants; {_HOW_TO_ACCEPT}"
 
     # -- tenants as files ------------------------------------------------------------------------------------------
 
@@ -337,6 +367,13 @@ class Engine:
                     tenant.keep_up()
                 except Exception:
                     log.exception("upkeep failed", tenant=tenant.name)
+
+
+_HOW_TO_ACCEPT = "a data folder for each, or VERBENA_ACCEPT_FEWER_WALLS=yes"
+
+
+def _without(lacking: Sequence[str]) -> str:
+    return f"without {' and '.join(lacking)}, code of one tenant that got past the language could read every file"
 
 
 Call = Callable[[Engine, Caller, Mapping[str, Any]], Any]

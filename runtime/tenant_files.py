@@ -50,6 +50,11 @@ def listed(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def names(folder: Path) -> list[str]:
+    """Of every tenant, in order."""
+    return sorted(path.stem for path in folder.glob(f"*{SUFFIX}") if wire.TENANT_NAME.match(path.stem))
+
+
 def exists(folder: Path, name: str) -> bool:
     """Whether there is a tenant of this name."""
     return bool(wire.TENANT_NAME.match(name)) and (folder / f"{name}{SUFFIX}").is_file()

@@ -31,6 +31,9 @@ class Settings:
     idle_s: float
     # VERBENA_HTTP_HOSTS: the hosts that code of tenants may ask with `$.http`, see `runtime.outside.hosts`. Default: none.
     http_hosts: str
+    # VERBENA_ACCEPT_FEWER_WALLS: "yes" lets several tenants run code where the kernel has no walls between them and the
+    # files of whoever runs this. Default: they may not.
+    accept_fewer_walls: bool
     # VERBENA_LOG: how much is said on standard error: debug, info, warning or error. Default: warning.
     log: str
 
@@ -42,6 +45,7 @@ VARIABLES = {
     "base_url": "VERBENA_BASE_URL",
     "idle_s": "VERBENA_IDLE_S",
     "http_hosts": "VERBENA_HTTP_HOSTS",
+    "accept_fewer_walls": "VERBENA_ACCEPT_FEWER_WALLS",
     "log": "VERBENA_LOG",
 }
 
@@ -63,6 +67,7 @@ def read(environment: Mapping[str, str] | None = None, *, data: str = "", tenant
         base_url=_base_url(given.get("VERBENA_BASE_URL", "") or BASE_URL),
         idle_s=_seconds(given.get("VERBENA_IDLE_S", "") or IDLE_S),
         http_hosts=_hosts(given.get("VERBENA_HTTP_HOSTS", "")),
+        accept_fewer_walls=_accepted(given.get("VERBENA_ACCEPT_FEWER_WALLS", "")),
         log=_level(given.get("VERBENA_LOG", "") or LOG),
     )
 
@@ -124,6 +129,15 @@ def _hosts(text: str) -> str:
     except InvalidArguments as error:
         raise InvalidArguments(f"VERBENA_HTTP_HOSTS: {error.message}", hint=error.hint) from error
     return text.strip()
+
+
+def _accepted(text: str) -> bool:
+    if text not in ("", "yes"):
+        raise InvalidArguments(
+            f"VERBENA_ACCEPT_FEWER_WALLS knows no {text[:80]!r}",
+            hint="yes, or leave it out; verbena doctor shows the walls",
+        )
+    return text == "yes"
 
 
 def _level(text: str) -> str:

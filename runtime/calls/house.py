@@ -16,6 +16,7 @@ from runtime.handlers import units
 from runtime.handlers.storing import is_function
 from runtime.noun import READ_VERBS
 from runtime.sandbox.limits import Limits
+from runtime.sandbox.nursery import NoWorker
 from runtime.sandbox.pool import Answer, Pool
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit

@@ -7,6 +7,7 @@ import os
 import random
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Mapping
 from types import FrameType, FunctionType, TracebackType
@@ -198,6 +199,7 @@ class Output:
 def warm() -> None:
     """Loads and runs everything once, so that a forked worker has nothing left to import, open or compile."""
     warnings.simplefilter("ignore")  # of the author's syntax; told to nobody, after a search for source files
+    _live_in_utc()
     datetime.datetime.strptime("2026", "%Y").strftime("%Y")  # loads what both import when they are first called
     job: dict[str, Any] = {
         "filename": "<do>",
@@ -219,6 +221,14 @@ def warm() -> None:
     )
     for code in (_WARM_UP, *failing):
         Run(json.dumps({**job, "code": code}).encode(), _Nobody(), 0).perform()
+
+
+def _live_in_utc() -> None:
+    """A worker has no file that would tell the machine's time zone, and should not have its own opinion."""
+    if hasattr(time, "tzset"):
+        os.putenv("TZ", "UTC0")
+        time.tzset()
+        os.unsetenv("TZ")
 
 
 _WARM_UP = """
@@ -251,7 +261,6 @@ class _Nobody(Channel):
 def main() -> NoReturn:
     """A worker of its own, for platforms without a zygote: `python -I -m runtime.sandbox.child <descriptor>`."""
     warm()
-    os.environ.clear()
     walls.go_first()
     base_bytes, found = walls.mapped_bytes(), walls.survey()
     alone = "a worker that was spawned has none"

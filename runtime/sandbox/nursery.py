@@ -303,11 +303,11 @@ def _ready(worker: Worker) -> Worker:
 
 
 def _python(program: Sequence[str], inherited: socket.socket) -> subprocess.Popen[bytes]:
-    """Our interpreter with that program, in isolated mode, with nothing of our environment and that one descriptor."""
+    """Our interpreter with that program, in isolated mode, with no environment and that one descriptor."""
     return subprocess.Popen(
-        [sys.executable, "-I", "-B", *program, str(inherited.fileno())],
+        [sys.executable, "-I", "-B", "-X", "utf8", *program, str(inherited.fileno())],
         pass_fds=[inherited.fileno()],
-        env={"LC_ALL": "C.UTF-8", "TZ": "UTC0"},
+        env={},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -14,6 +14,11 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 
+try:
+    from posix import environ as inherited  # as the process was started with it
+except ImportError:
+    inherited: dict[bytes, bytes] = {}
+
 SLEEP_SECONDS = 60.0
 _BYTES_TRIED = 2 << 30  # far beyond what an inspection gives a worker
 _DESCRIPTORS_TRIED = 64
@@ -102,7 +107,7 @@ def _descriptors(own: int) -> str | None:
 
 
 def _environment() -> str | None:
-    names = sorted(os.environ)
+    names = sorted(os.fsdecode(name) for name in inherited if name != b"LC_CTYPE")  # Python itself sets that one
     return f"variables were there: {', '.join(names)[:60]}" if names else None
 
 

@@ -42,7 +42,6 @@ def main(load: Callable[[], Serve] | None = None) -> NoReturn:
     around = walls.Walls().with_wall("namespaces", namespaces.enter(number))
     control = socket.socket(fileno=number)
     serve = (load or _load)()
-    os.environ.clear()
     gc.collect()
     gc.freeze()  # what is loaded is shared with the workers; collecting it would copy every page of it
     base_bytes = walls.mapped_bytes()

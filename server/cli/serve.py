@@ -9,6 +9,7 @@ from socket import socket
 import structlog
 
 from runtime.client import Connection, Line
+from runtime.errors import Unavailable
 from server import demo as demo_tenant
 from server import http
 from server.cli import print_out
@@ -21,14 +22,23 @@ def run(settings: Settings, *, host: str, port: int, demo: bool, allow_remote: b
     _log_to_standard_error(settings.log)
     listening = http.bind(host, port, allow_remote=allow_remote)
     with listening:
-        if demo:
-            with _connection(settings) as client:
-                if demo_tenant.fill(client):
-                    print_out.line("The demo tenant is filled.")
+        with _connection(settings) as client:
+            _refuse_without_walls(client)
+            if demo and demo_tenant.fill(client):
+                print_out.line("The demo tenant is filled.")
         address = f"http://{_in_url(host)}:{listening.getsockname()[1]}"
         print_out.line(how_to_connect(address, settings=settings, script=Path(sys.argv[0]).absolute()))
         sys.stdout.flush()
         asyncio.run(_serve(settings, listening=listening, host=host))
+
+
+def _refuse_without_walls(client: Connection) -> None:
+    """Raises Unavailable where code would have to run behind walls that do not hold."""
+    faults = client.ask("doctor", {})["faults"]
+    if faults:
+        raise Unavailable(
+            f"the walls of the sandbox do not hold: {'; '.join(faults)}", hint="verbena doctor shows them all"
+        )
 
 
 def how_to_connect(address: str, *, settings: Settings, script: Path) -> str:
@@ -53,6 +63,7 @@ async def _serve(settings: Settings, *, listening: socket, host: str) -> None:
         idle_s=settings.idle_s,
         base_url=settings.base_url,
         http_hosts=settings.http_hosts,
+        accept_fewer_walls=settings.accept_fewer_walls,
     )
     try:
         await http.serve(http.app(VerbenaServer(line), host=host, base_url=settings.base_url), listening)
@@ -67,6 +78,7 @@ def _connection(settings: Settings) -> Connection:
         idle_s=settings.idle_s,
         base_url=settings.base_url,
         http_hosts=settings.http_hosts,
+        accept_fewer_walls=settings.accept_fewer_walls,
     )
 
 

@@ -32,6 +32,7 @@ async def _serve(settings: Settings) -> None:
         idle_s=settings.idle_s,
         base_url=settings.base_url,
         http_hosts=settings.http_hosts,
+        accept_fewer_walls=settings.accept_fewer_walls,
     )
     try:
         await VerbenaServer(line).run_stdio_async()

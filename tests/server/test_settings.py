@@ -15,6 +15,7 @@ def test_without_any_setting_the_defaults_hold() -> None:
         base_url="http://localhost:4747",
         idle_s=600.0,
         http_hosts="",
+        accept_fewer_walls=False,
         log="warning",
     )
 
@@ -26,6 +27,7 @@ def test_every_variable_is_read() -> None:
         "VERBENA_BASE_URL": "https://verbena.example/",
         "VERBENA_IDLE_S": "5",
         "VERBENA_HTTP_HOSTS": " api.example.com, http://127.0.0.1:4010=Idempotency-Key ",
+        "VERBENA_ACCEPT_FEWER_WALLS": "yes",
         "VERBENA_LOG": "INFO",
     }
     assert read(given) == Settings(
@@ -34,6 +36,7 @@ def test_every_variable_is_read() -> None:
         base_url="https://verbena.example",
         idle_s=5.0,
         http_hosts="api.example.com, http://127.0.0.1:4010=Idempotency-Key",
+        accept_fewer_walls=True,
         log="info",
     )
 
@@ -100,3 +103,10 @@ def test_claude_desktop_keeps_its_configuration_by_platform(
     platform: str, environment: dict[str, str], file: str
 ) -> None:
     assert claude_desktop_config(platform, environment, Path("/home/ada")) == Path(file)
+
+
+@pytest.mark.parametrize("text", ["1", "true", "no", "YES"])
+def test_fewer_walls_are_accepted_in_one_word_only(text: str) -> None:
+    with pytest.raises(InvalidArguments) as refused:
+        read({"VERBENA_ACCEPT_FEWER_WALLS": text})
+    assert refused.value.hint == "yes, or leave it out; verbena doctor shows the walls"

@@ -12,6 +12,7 @@ from runtime.sandbox.limits import Limits
 from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, can_fork
 from runtime.sandbox.pool import Pool
 from runtime.sandbox.worker import Ready, Worker
+from tests.runtime.sandbox.lowered import FEW, Lowered
 
 linux = pytest.mark.skipif(not can_fork(), reason="walls of the kernel are for Linux alone")
 HERE = Path(__file__).parent
@@ -74,33 +75,6 @@ def test_where_a_wall_that_stands_does_not_hold_no_code_runs() -> None:
     assert error["hint"] == "verbena doctor says which walls stand"
 
 
-class Lowered:
-    """Workers of a kernel that offers less: they say so, whatever really stands."""
-
-    def __init__(self, ready: Ready) -> None:
-        self._nursery = SpawnNursery()
-        self._said = [ready]
-
-    def then(self, ready: Ready) -> "Lowered":
-        """From the fourth worker on, they say this."""
-        self._said = [*self._said * 3, ready]
-        return self
-
-    def make(self) -> Worker:
-        worker = self._nursery.make()
-        worker.ready = self._said.pop(0) if len(self._said) > 1 else self._said[0]
-        return worker
-
-    def end_of(self, worker: Worker) -> int | None:
-        return self._nursery.end_of(worker)
-
-    def close(self) -> None:
-        self._nursery.close()
-
-
-FEW = Ready(walls=["rlimits"], missing={"seccomp": "too old", "landlock": "too old"})
-
-
 def run(pool: Pool) -> dict[str, Any]:
     outcome = pool.run("1 + 1", lambda path, arguments, keywords: None, LIMITS, now="2026-11-21T10:00:00Z")
     return {"result": outcome.result, "error": outcome.error}
@@ -131,7 +105,7 @@ def test_what_a_kernel_does_not_offer_is_missing_and_no_fault() -> None:
 
 def test_with_walls_missing_it_is_asked_whether_code_may_run(pools: list[Pool]) -> None:
     reasons: list[str | None] = [None, "there are several tenants"]
-    pools.append(Pool(size=1, nursery=Lowered(FEW), why_not=lambda: reasons.pop(0)))
+    pools.append(Pool(size=1, nursery=Lowered(FEW), why_not=lambda lacking: reasons.pop(0)))
     assert run(pools[0]) == {"result": 2, "error": None}
     assert run(pools[0]) == {
         "result": None,

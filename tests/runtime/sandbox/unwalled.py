@@ -1,11 +1,10 @@
 """A zygote that lies: neither it nor its workers raise a wall of the kernel, and they say that all of them stand."""
 
-import os
 import socket
 import sys
 from typing import NoReturn
 
-from runtime.sandbox import child, walls, zygote
+from runtime.sandbox import child, probes, walls, zygote
 from runtime.sandbox.frames import Channel
 
 ALL = ("rlimits", "memory_limit", "no_new_privs", "no_privileges", "namespaces", "empty_root", "landlock", "seccomp")
@@ -27,5 +26,5 @@ def serve(channel: Channel) -> NoReturn:
 
 if __name__ == "__main__":
     child.warm()
-    os.environ["LEFT"] = "behind"
+    probes.inherited[b"LEFT"] = b"behind"
     zygote.answer(socket.socket(fileno=int(sys.argv[1])), serve)
