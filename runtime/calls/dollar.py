@@ -32,7 +32,11 @@ from runtime.undo import undo
 from runtime.unit import Unit
 
 BATCH_MAX = 1_000
-_MEMBER_FORMS = {"events": '$.events.list(type="Deal", limit=10)', "nouns": '$.nouns.list(), or $.nouns.get("Deal")'}
+_MEMBER_FORMS = {
+    "events": '$.events.list(type="Deal", limit=10)',
+    "nouns": '$.nouns.list(), or $.nouns.get("Deal")',
+    "http": '$.http.get("https://api.example.com/v1")',
+}
 
 
 class Dollar:

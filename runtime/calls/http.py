@@ -6,10 +6,21 @@ from typing import Any
 from runtime.calls import arguments
 from runtime.errors import InvalidArguments, InvalidType, did_you_mean
 from runtime.outside.effects import Effects
-from runtime.outside.http import request
+from runtime.outside.http import READS, request
 
 METHODS = {"get": "GET", "head": "HEAD", "post": "POST", "put": "PUT", "patch": "PATCH", "delete": "DELETE"}
 _OPTIONS = ("params", "headers", "json", "idempotent")
+# What other clients call it.
+_HABITS = {
+    "data": "json={…}",
+    "body": "json={…}",
+    "content": "json={…}",
+    "query": "params={…}",
+    "auth": 'headers={"Authorization": "…"}',
+    "timeout": "leave it out: every call is bounded",
+    "follow_redirects": "leave it out: reads follow redirects, writes do not",
+    "verify": "leave it out: certificates are always checked",
+}
 KEY_HEADER_CHARS_MAX = 64
 
 
@@ -24,11 +35,14 @@ def call(effects: object, word: str, args: Sequence[Any], kwargs: Mapping[str, A
     method = METHODS.get(word)
     if method is None:
         raise InvalidType(f"$.http has no {word[:40]!r}", hint=did_you_mean(word, METHODS))
-    (url,) = arguments.exactly(1, args, f'$.http.{word}("https://api.example.com/v1")')
+    form = f'$.http.{word}("https://api.example.com/v1"' + (", json={…})" if method not in READS else ", params={…})")
+    (url,) = arguments.exactly(1, args, form)
     unknown = next((name for name in kwargs if name not in _OPTIONS), None)
     if unknown is not None:
-        raise InvalidArguments(f"$.http.{word} takes no {unknown[:40]!r}", hint=did_you_mean(unknown, _OPTIONS))
-    if method in ("GET", "HEAD") and kwargs.get("json") is not None:
+        raise InvalidArguments(
+            f"$.http.{word} takes no {unknown[:40]!r}", hint=_HABITS.get(unknown) or did_you_mean(unknown, _OPTIONS)
+        )
+    if method in READS and kwargs.get("json") is not None:
         raise InvalidArguments(f"$.http.{word} sends no body", hint="params={…} go into the URL")
     asked = request(
         method,
