@@ -146,7 +146,7 @@ class Daemon:
         while not self._ending.wait(min(self._idle_s, 5.0)):
             with self._lock:
                 idle = self._open == 0 and time.monotonic() - self._last > self._idle_s
-            if idle:
+            if idle and not self._engine.awaits_schedules():
                 self.end()
 
 

@@ -96,18 +96,19 @@ def due(schedule: Schedule, *, last: datetime, now: datetime) -> Due | None:
 
     `last` is the time (`Due.at`) that was run for last, or, as long as none was, that at which the schedule was stored.
     """
-    first = next_time(schedule, last=last, now=now)
+    first = schedule.next_after(last)
     if first is None or first > now:
         return None
     latest = _latest(schedule, first, now)
     return Due(at=latest, missed=latest > first)
 
 
-def next_time(schedule: Schedule, *, last: datetime, now: datetime) -> datetime | None:
-    """The time for which it runs next, which may have passed already; None where it never will again. See `due`."""
-    if not isinstance(schedule, Once) and last > now + SKEW_MAX:
-        last = now
-    return schedule.next_after(last)
+def believed(schedule: Schedule, *, last: datetime, now: datetime) -> datetime:
+    """`last`, unless only a clock that was wrong can have said so: then now, and whoever asks goes on with that.
+
+    To be asked when the clock was put back, and when `last` is read again. What runs once has run, whatever the clock said.
+    """
+    return now if last > now + SKEW_MAX and not isinstance(schedule, Once) else last
 
 
 def parse_every(given: object, *, since: datetime, zone: object = None) -> Every | Cron:

@@ -17,6 +17,7 @@ from typing import Any
 from runtime import values, wire
 from runtime.errors import InvalidArguments, NotFound, Unavailable, did_you_mean
 from runtime.outside.journal import SUFFIX as EFFECTS_SUFFIX
+from runtime.own_nouns import HANDLER
 from runtime.sql import Sql
 from runtime.store import Instance, TenantFile
 
@@ -87,6 +88,17 @@ def check_staged(folder: Path, name: str, staged: str) -> None:
     """Refuse what is no file that waits to be put in this tenant's place."""
     if not _STAGED.match(staged) or not staged.startswith(f".{name}.") or not (folder / staged).is_file():
         raise InvalidArguments(f"{staged[:80]!r} is no file that waits to be restored", hint="verbena restore FILE")
+
+
+def has_schedules(instance: Instance, folder: Path, name: str) -> bool:
+    """Whether a tenant that is closed has code that runs by the clock."""
+    file = TenantFile(instance, folder / f"{name}{SUFFIX}", name)
+    try:
+        table = file.table(HANDLER)
+        where = "kind = 'schedule' AND status = 'Active'"
+        return table is not None and bool(file.rows(Sql(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1")))
+    finally:
+        file.close()
 
 
 def events(instance: Instance, folder: Path, name: str) -> int:

@@ -5,12 +5,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
+
 from runtime.handlers.handler import Handler
 from runtime.own_nouns import HANDLER, RUN
 from runtime.schedule import Due, Every, Once, Schedule, believed, due, from_data
 from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.values import format_datetime, parse_datetime
+
+log = structlog.get_logger()
 
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 
@@ -62,7 +66,12 @@ class Timetable:
         scheduled = [each for each in handlers if each.kind == "schedule" and each.active]
         if scheduled and self._ran is None:
             self._ran = self._in_ledger()
-        self._entries = {each.id: self._entry(each, now) for each in scheduled}
+        self._entries = {}
+        for handler in scheduled:
+            try:
+                self._entries[handler.id] = self._entry(handler, now)
+            except (KeyError, ValueError):  # such as a time zone that this machine does not know: the others must run
+                log.exception("a schedule cannot be read", handler=handler.id, pattern=handler.pattern)
 
     def _entry(self, handler: Handler, now: datetime) -> _Entry:
         stored = self._tenant.graph.get(HANDLER, handler.id)
