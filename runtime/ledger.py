@@ -24,7 +24,9 @@ from runtime.values import format_datetime
 # Whatever one thing set off, and what that set off, and so on, ends here.
 DEPTH_MAX = 16
 RUNS_OF_ONE_CAUSE_MAX = 1_000
-# Runs that changed nothing are written with the next commit, or a second later; more than this never wait for it.
+# Runs of a `do` are written within a second, so many at once. What they changed is in the log before they are answered;
+# a process that is killed in that second loses how long they took and what they printed.
+NOTED_AT_ONCE = 50
 NOTED_MAX = 1_000
 _ROOTS_KEPT = 10_000
 OUTPUT_CHARS_MAX = 20_000
@@ -61,13 +63,14 @@ class Ledger:
         self._new_id = new_id
         self._lock = threading.Lock()
         self._noted: deque[Entity] = deque(maxlen=NOTED_MAX)
+        self._wanted = False
         self._roots: OrderedDict[str, int] = OrderedDict()
         table = file.table(RUN)
         last = file.rows(Sql(f'SELECT coalesce(max("$number"), 0) FROM {table}'))[0][0] if table else 0
         self._number: int = last
 
     def note(self, run: Entity) -> None:
-        """Keep a run that made no commit of its own, to be written with the next one."""
+        """Keep a run, to be written soon."""
         with self._lock:
             self._noted.append(run)
 
@@ -76,9 +79,16 @@ class Ledger:
         """Whether something waits to be written."""
         return bool(self._noted)
 
+    def write_soon(self) -> None:
+        """Let the next commit take what was noted."""
+        self._wanted = True
+
     def take(self) -> list[Entity]:
-        """What was noted, numbered. The caller writes it, and holds the writer's turn."""
+        """What is to be written now, numbered. The caller holds the writer's turn."""
         with self._lock:
+            if not self._wanted and len(self._noted) < NOTED_AT_ONCE:
+                return []  # a table more costs a commit a millisecond, and these can wait
+            self._wanted = False
             taken = list(self._noted)
             self._noted.clear()
         return [self.numbered(run) for run in taken]

@@ -158,17 +158,16 @@ class _Doing:
                 self.pool,
                 self._answer_for,
                 lambda: self.tenant.unit(self.caller, run=self.run),
-                lambda unit: self._outcome(unit, code),
+                lambda unit: _Ran(unit, self._outcome(unit, code)),
                 keep=self._keep(_of_code),
                 nested=True,
-                before_commit=lambda unit, outcome: self._record(unit, code, outcome),
             )
         except _Failed as failed:
             self.tenant.ledger.note(self._run_of(failed.unit, code, failed.outcome, failed.error))
             raise failed.error from None
-        outcome: Outcome = committed.value
-        if not committed.events and self.kept is None:
-            self.tenant.ledger.note(self._run_of(self.tenant.unit(self.caller), code, outcome))
+        ran: _Ran = committed.value
+        outcome = ran.outcome
+        self.tenant.ledger.note(self._run_of(ran.unit, code, outcome))
         return self._answer(outcome.result, outcome.output, committed, outcome.hint)
 
     def _outcome(self, unit: Unit, code: str) -> Outcome:
@@ -186,11 +185,6 @@ class _Doing:
                 error.details["output"] = outcome.output
             raise _Failed(unit, outcome, error)
         return outcome
-
-    def _record(self, unit: Unit, code: str, outcome: Outcome) -> None:
-        """Let the ledger have the run with what it changed; a run that changed nothing costs no commit."""
-        if unit.changes or self.kept is not None:
-            unit.ledger.append(self._run_of(unit, code, outcome))
 
     def _run_of(self, unit: Unit, code: str, outcome: Outcome, error: VerbenaError | None = None) -> Entity:
         """The run as the ledger has it."""
@@ -297,8 +291,16 @@ def _plain(value: Any) -> _Said:
     return value, "", None
 
 
-def _of_code(outcome: Outcome) -> _Said:
-    return outcome.result, outcome.output, outcome.hint
+def _of_code(ran: "_Ran") -> _Said:
+    return ran.outcome.result, ran.outcome.output, ran.outcome.hint
+
+
+@dataclass(frozen=True, slots=True)
+class _Ran:
+    """Code that ran to its end, and the unit that it staged its changes in."""
+
+    unit: Unit
+    outcome: Outcome
 
 
 class _Failed(Exception):

@@ -43,7 +43,6 @@ def outside(
     *,
     keep: Keep | None = None,
     nested: bool = False,
-    before_commit: Callable[[Unit, Any], None] = lambda unit, value: None,
 ) -> Committed:
     """Run `body`, and the handlers that are asked before what it does, on a unit, and commit it.
 
@@ -62,7 +61,6 @@ def outside(
                     value = body(unit)
                 rests_on = {*unit.reads, *unit.overlay.entities}
                 tenant.reservations.wait_for(token, rests_on)
-                before_commit(unit, value)
                 kept = None if keep is None else _keeping(keep, value)
                 try:
                     return replace(tenant.commit(unit, keep=kept), value=value)
