@@ -258,6 +258,7 @@ class Tenant:
     def flush_ledger(self) -> None:
         """Write what the ledger noted, so that it is found."""
         if self.ledger.has_noted:
+            self.ledger.write_soon()
             caller = Caller(tenant=self.name, actor="verbena")
             self.in_turn(caller, lambda unit: None)
 
