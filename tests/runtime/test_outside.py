@@ -263,3 +263,19 @@ def test_a_deleted_tenant_leaves_no_journal(open_door: Door, shop: Service) -> N
     other.do(f"$.http.post('{shop.address}').status")
     other("delete-tenant")
     assert [name for name in os.listdir(other.data / "tenants") if name.startswith("acme")] == []
+
+
+def test_a_restored_tenant_begins_a_journal_of_its_own(open_door: Door, shop: Service) -> None:
+    acme = open_door.other("acme")
+    acme.do(f"$.http.post('{shop.address}/before').status")
+    tenants = acme.data / "tenants"
+    staged = tenants / ".acme.restoring-0123456789abcdef"
+    acme("backup", to=str(staged))
+    acme("restore", staged=staged.name, force=True)
+    (aside,) = tenants.glob(f"acme{SUFFIX}*")
+    assert aside.name.startswith(f"acme{SUFFIX}.before-restore-")
+    acme.do(f"$.http.post('{shop.address}/after').status")
+    rows = acme.do("$.events.list(event='Effect.answered', after=0)")
+    assert [row["after"]["path"] for row in rows] == ["/before", "/after"]
+    acme("delete-tenant")
+    assert list(tenants.glob("acme*")) == []
