@@ -1,54 +1,18 @@
 """Every row of docs/mistakes.md: the mistake is made, its hint is read, and what the hint names is run."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from runtime.errors import VerbenaError
+from tests.docs.mistakes import ACCEPTED, BEGIN, MISTAKES, ROWS, Mistake
 from tests.runtime.door import Door
 
-PAGE = (Path(__file__).parents[2] / "docs" / "mistakes.md").read_text()
 MISTAKES_MIN = 60
 _TOKEN = re.compile(r"\w+|[=!<>+*&|?/-]+|\S")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Mistake:
-    """A row: the code that fails, what is told of it, and the code that works."""
-
-    code: str
-    hint: str
-    instead: str
-
-
-def _rows(cells: int) -> list[list[str]]:
-    rows = [
-        [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
-        for line in PAGE.splitlines()
-        if line.startswith("| `")
-    ]
-    return [row for row in rows if len(row) == cells]
-
-
-def _code(cell: str) -> str:
-    """The lines of a cell: code in backticks, one or two of them, with `<br>` between the lines."""
-    lines: list[str] = []
-    for span in cell.split("<br>"):
-        found = re.fullmatch(r"(`+)(.*)\1", span)
-        assert found is not None, span
-        inner = found[2]
-        lines.append(inner[1:-1] if inner.startswith(" `") else inner)
-    return "\n".join(lines)
-
-
-MISTAKES = [Mistake(code=_code(row[0]), hint=row[1], instead=_code(row[2])) for row in _rows(3)]
-ACCEPTED = [(_code(code), json.loads(_code(given))) for code, given in _rows(2)]
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +27,14 @@ def tenant(house: Door, request: pytest.FixtureRequest) -> Door:
     """A tenant of the test's own, as the page says that it begins."""
     number = request.node.callspec.indices
     made = house.other("t" + "-".join(f"{name.replace('_', '')}{index}" for name, index in sorted(number.items())))
-    (begin,) = re.findall(r"^```python do\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-    made("do", code=begin)
+    made("do", code=BEGIN)
     return made
 
 
 def test_there_are_as_many_mistakes_as_models_make() -> None:
     assert len(MISTAKES) >= MISTAKES_MIN
     assert len({mistake.code for mistake in MISTAKES}) == len(MISTAKES)
-    assert len(MISTAKES) + len(ACCEPTED) == sum(line.startswith("| `") for line in PAGE.splitlines())
+    assert len(MISTAKES) + len(ACCEPTED) == ROWS
 
 
 @pytest.mark.parametrize("mistake", MISTAKES, ids=[mistake.code.splitlines()[-1][:50] for mistake in MISTAKES])
