@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime import check
+from runtime import body_sql, check
+from runtime.sql import Sql
 from tests.runtime.door import Door
 
 NOUN = """$.define(name="Part", keys={
@@ -45,6 +46,17 @@ def test_values_of_every_type_are_what_their_body_says(door: Door) -> None:
     door.do(keys)
     door.do('$.Part.create(title="New", facts=7)')
     assert found(door) == []
+
+
+def test_a_body_is_written_from_its_columns_letter_by_letter(door: Door) -> None:
+    """Else each row would be decoded and compared, which takes ten times as long."""
+    door.do(NOUN)
+    door.do(FULL.replace("weight=1e-7", "weight=0.5").replace("1e21", "5").replace("2.5, 1e-9", "2.5"))
+    part = door.tenant.vocabulary.noun("Part")
+    sql = f'SELECT "$body", {body_sql.written(part, part.fields)} FROM {door.tenant.file.table(part)}'
+    rows = door.tenant.file.rows(Sql(sql))
+    assert len(rows) == 3
+    assert [again for _, again in rows] == [body for body, _ in rows]
 
 
 @pytest.mark.parametrize(
