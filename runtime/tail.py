@@ -23,7 +23,7 @@ KEPT_CHARS_MAX = 1 << 20
 FOLLOWERS_MAX = 64
 
 # An event beyond this comes without its payload: it must fit into a frame (16 MiB), four bytes a character.
-EVENT_CHARS_MAX = 3 << 20
+EVENT_CHARS_MAX = 2 << 20
 _PAYLOAD = ("after", "changed", "input")
 
 # Called in the writer's turn when there may be more: it must do no more than wake somebody.
