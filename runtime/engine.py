@@ -32,7 +32,7 @@ from runtime.outside.hosts import Hosts
 from runtime.outside.outside import client
 from runtime.own_nouns import FOLDED
 from runtime.proofs.signing import Keyring
-from runtime.rewrite import differing, rebuilt, without_erased
+from runtime.rewrite import complete, differing, rebuilt, without_erased
 from runtime.sandbox.nursery import NoWorker, Nursery
 from runtime.sandbox.pool import Pool
 from runtime.store import Instance, TenantFile
@@ -218,7 +218,8 @@ class Engine:
                 closing(rebuilt(self._instance, file, new, self._catalogue, list(FOLDED))) as made,
             ):
                 found = differing(file, made, nouns)
-                made.checkpoint()
+                if found and replace:
+                    complete(file, made)
             if found and replace:
                 self._put_in_place(new, path)
         return {"events": events, "differences": found, "replaced": bool(found) and replace}

@@ -23,18 +23,24 @@ from runtime.sql import Sql, quoted
 from runtime.store import Key, TenantFile, schema
 from runtime.vocabulary import Vocabulary
 
-# Folded in one transaction: large enough to be quick, small enough that no writer waits long behind it.
-EVENTS_AT_ONCE = 50_000
+# Folded in one transaction: large enough to be quick, small enough that it fits into memory, and that no writer waits long
+# behind it.
+EVENTS_AT_ONCE = 20_000
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 class History:
-    """The rows of one tenant's past. `pause` holds the writer off, since a checkpoint fails beside another transaction."""
+    """The rows of one tenant's past. `pause` holds the writer off, since a checkpoint fails beside another transaction;
+    `fold_in` makes one where it is due.
+    """
 
-    def __init__(self, file: TenantFile, pause: Callable[[], AbstractContextManager[Any]]) -> None:
+    def __init__(
+        self, file: TenantFile, pause: Callable[[], AbstractContextManager[Any]], fold_in: Callable[[], None]
+    ) -> None:
         self._file = file
         self._pause = pause
+        self._fold_in = fold_in
         self._lock = threading.Lock()
         self._generation = 0  # another one after every change of a noun: what was folded before no longer counts
         self._folded: dict[str, tuple[int, int]] = {}  # noun → generation, position up to which its events are folded
@@ -85,12 +91,14 @@ class History:
         with self._lock:
             known = self._folded.get(noun.name)
             folded = known[1] if known is not None and known[0] == generation else self._begin(noun)
+            self._folded[noun.name] = (generation, folded)
             while folded < seq:
                 until = min(seq, folded + EVENTS_AT_ONCE)
                 with self._pause():
                     self._fold_between(noun, folded, until)
                 folded = until
                 self._folded[noun.name] = (generation, folded)
+                self._fold_in()  # else all of a long past would lie in the WAL, and in memory, until the tenant rests
 
     def _begin(self, noun: Noun) -> int:
         """The position up to which a noun is folded already; where nothing fits it, its table is made anew."""
@@ -113,21 +121,24 @@ class History:
         close = f"""UPDATE {name} SET "$until" = coming.seq FROM (
                 SELECT entity, min(seq) AS seq FROM {events} WHERE type = ? AND seq > ? AND seq <= ? GROUP BY entity
             ) AS coming WHERE "$until" IS NULL AND "$id" = coming.entity"""
-        numbers = f"""SELECT "$id" AS entity, min("$number") AS number FROM {name} GROUP BY "$id\""""
+        # Ends and numbers are worked out for the positions alone: a window holds all that goes through it, and the payloads
+        # of a piece would not fit into memory.
+        numbers = f"""SELECT "$id" AS entity, "$number" AS number FROM {name} WHERE "$seq" = "$number\""""
+        spans = f"""SELECT seq, lead(seq) OVER (PARTITION BY entity ORDER BY seq) AS until,
+                coalesce(known.number, min(seq) OVER (PARTITION BY entity)) AS number
+            FROM (SELECT seq, entity FROM {events} WHERE type = ? AND seq > ? AND seq <= ? AND payload IS NOT NULL)
+            LEFT JOIN ({numbers}) AS known USING (entity)"""
         columns = [_own(column) for column, _ in schema.OWN_COLUMNS]
         columns += [body_sql.value(noun, field, "body") for field in noun.fields.values()]
-        fold = f"""INSERT INTO {name} SELECT {", ".join(columns)},
-                lead(seq) OVER (PARTITION BY entity ORDER BY seq) AS until
+        fold = f"""INSERT INTO {name} SELECT {", ".join(columns)}, until
             FROM (
-                SELECT seq, entity, version, json_extract(payload, '$.after') AS body,
-                    coalesce(known.number, min(seq) OVER (PARTITION BY entity)) AS number
-                FROM (SELECT * FROM {events} WHERE type = ? AND seq > ? AND seq <= ?) LEFT JOIN ({numbers}) AS known USING (entity)
-                WHERE payload IS NOT NULL
+                SELECT seq, entity, version, number, until, json_extract(payload, '$.after') AS body
+                FROM (SELECT * FROM {events} WHERE type = ? AND seq > ? AND seq <= ?) JOIN ({spans}) USING (seq)
             )"""
         self._file.execute("BEGIN")
         try:
             self._file.execute(close, bounds)
-            self._file.execute(fold, bounds)
+            self._file.execute(fold, bounds + bounds)
             self._file.execute("COMMIT")
         except BaseException:
             self._file.execute("ROLLBACK")

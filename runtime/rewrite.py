@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from runtime import entity as entities
-from runtime.canonical import canonical
 from runtime.declaration import from_data
 from runtime.entity import Entity
 from runtime.noun import Noun
@@ -19,18 +18,31 @@ from runtime.vocabulary import Vocabulary
 # Rows are written in pieces of this many, so that memory does not grow with the tenant.
 ROWS_AT_ONCE = 5_000
 _EVENTS_AT_ONCE = 100_000
+# And compared in pieces of about as many: a join holds those of one side, each as its key and a hash.
+ROWS_COMPARED = 500_000
+COMPARISON_SECONDS_MAX = 600.0
 
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+class _Payload(msgspec.Struct):
+    """The part of an event's payload that is the entity, as it was written."""
+
+    after: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Payload).decode
+_decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def rebuilt(instance: Instance, file: TenantFile, path: Path, catalogue: Vocabulary, special: list[Noun]) -> TenantFile:
     """A new file at `path` whose tables are folded from the log of `file` alone; the caller closes it.
 
-    `special` are the nouns of the runtime itself: the noun of nouns, and those that stand in the log beside it.
+    The log is not in it before `complete`. `special` are the nouns of the runtime itself: the noun of nouns, and those
+    that stand in the log beside it.
     """
-    made = TenantFile(instance, path, f"{file.name} rebuilt")
+    made = TenantFile(instance, path, f"{file.name} rebuilt", logged=False)
     try:
         _fold_tables(file, made, catalogue, special)
+        made.checkpoint()  # what was only committed would stay in memory, and the comparison needs that
     except BaseException:
         made.close()
         raise
@@ -38,15 +50,14 @@ def rebuilt(instance: Instance, file: TenantFile, path: Path, catalogue: Vocabul
 
 
 def _fold_tables(file: TenantFile, made: TenantFile, catalogue: Vocabulary, special: list[Noun]) -> None:
-    _copy_log(file, made)
     vocabulary = catalogue
     for noun in special:
         if noun.name == "Noun":
-            found = [from_data(entity.body["declaration"]) for _, _, entity in _folded(made, noun)]
+            found = [from_data(entity.body["declaration"]) for _, _, entity in _folded(file, made, noun)]
             vocabulary = vocabulary.with_nouns(found)
     for noun in [*special, *(vocabulary.noun(name) for name in vocabulary.names)]:
         batch = Batch(nouns={noun.name: noun})
-        for seq, text, entity in _folded(made, noun):
+        for seq, text, entity in _folded(file, made, noun):
             rows = batch.new.setdefault(noun.name, [])
             rows.append(entities.row(noun, entity, seq, text))
             if not entity.deleted:
@@ -56,6 +67,12 @@ def _fold_tables(file: TenantFile, made: TenantFile, catalogue: Vocabulary, spec
                 batch = Batch(nouns={noun.name: noun})
         if batch.new:
             made.commit(batch)
+
+
+def complete(file: TenantFile, made: TenantFile) -> None:
+    """Give a file that was rebuilt its log too, so that it can stand in the other's place."""
+    _copy_log(file, made)
+    made.checkpoint()
 
 
 def differing(file: TenantFile, other: TenantFile, nouns: list[Noun]) -> list[str]:
@@ -68,9 +85,9 @@ def differing(file: TenantFile, other: TenantFile, nouns: list[Noun]) -> list[st
         if ours is None or theirs is None:
             found.append(f"{noun.name} has a table in one of the two only")
             continue
-        found += _rows_that_differ(file, noun.name, ours, theirs, ", ".join(map(quoted, schema.columns(noun))))
+        found += _rows_that_differ(file, noun.name, ours, theirs, schema.columns(noun))
     ours, theirs = f'{file.catalog}."unique"', f'{other.catalog}."unique"'
-    return found + _rows_that_differ(file, "the unique values", ours, theirs, "key, id")
+    return found + _rows_that_differ(file, "the unique values", ours, theirs, ["key", "id"])
 
 
 def without_erased(instance: Instance, file: TenantFile, path: Path) -> TenantFile:
@@ -129,33 +146,50 @@ def _copy_log(file: TenantFile, made: TenantFile, *, payload: str = "payload", s
         )
 
 
-def _folded(file: TenantFile, noun: Noun) -> Iterator[tuple[int, str, Entity]]:
-    """Every entity of a noun as its latest event left it, with that event's position and words, in the order of creation."""
-    events = f"{file.catalog}.events"
-    latest = f"""SELECT entity, min(seq) AS number, max(seq) AS seq, arg_max(payload, seq) AS payload
-        FROM {events} WHERE type = ? GROUP BY entity"""
-    # Folded once, then read in pieces: a group over the whole log for every piece would be quadratic.
-    folded = f'{file.catalog}."$folded"'
-    file.execute(f"CREATE OR REPLACE TABLE {folded} AS SELECT * FROM ({latest}) ORDER BY number", (noun.name,))
+def _folded(file: TenantFile, made: TenantFile, noun: Noun) -> Iterator[tuple[int, str, Entity]]:
+    """Every entity of a noun as its latest event left it, with that event's position and words, in the order of those."""
+    events, latest = f"{file.catalog}.events", f'{made.catalog}."$latest"'
+    # Positions alone, for the payloads would not fit into memory; found once, then the log is read along in pieces.
+    found = f"SELECT max(seq) AS seq, min(seq) AS number, entity FROM {events} WHERE type = ? GROUP BY entity"
+    made.execute(f"CREATE OR REPLACE TABLE {latest} AS SELECT * FROM ({found}) ORDER BY seq", (noun.name,))
     at = 0
     while True:
-        sql = f"SELECT number, entity, seq, payload FROM {folded} WHERE number > ? ORDER BY number LIMIT {ROWS_AT_ONCE}"
-        rows = file.rows(Sql(sql, (at,)))
-        for number, id, seq, payload in rows:
-            after = _decode(payload)["after"]
-            text = canonical(after).decode()  # as it was written; only its columns have the present names
-            body = entities.renamed(noun, after)
-            yield seq, text, Entity(noun.name, id, body["$version"], number, body)
-        if len(rows) < ROWS_AT_ONCE:
+        (last,) = made.rows(
+            Sql(
+                f"SELECT max(seq) FROM (SELECT seq FROM {latest} WHERE seq > ? ORDER BY seq LIMIT {ROWS_AT_ONCE})",
+                (at,),
+            )
+        )[0]
+        if last is None:
             break
-        at = rows[-1][0]
-    file.execute(f"DROP TABLE {folded}")
+        sql = f"""SELECT log.seq, number, log.entity, payload
+            FROM (SELECT * FROM {latest} WHERE seq > ? AND seq <= ?) AS entity
+            JOIN (SELECT seq, entity, payload FROM {events} WHERE seq > ? AND seq <= ?) AS log ON log.seq = entity.seq
+            ORDER BY log.seq"""
+        for seq, number, id, payload in file.rows(Sql(sql, (at, last, at, last))):
+            after = _decode(payload).after
+            body = entities.renamed(noun, _decode_body(after))  # only its columns have the present names
+            yield seq, bytes(after).decode(), Entity(noun.name, id, body["$version"], number, body)
+        at = last
+    made.execute(f"DROP TABLE {latest}")
 
 
-def _rows_that_differ(file: TenantFile, what: str, ours: str, theirs: str, columns: str) -> list[str]:
-    sql = f"""SELECT (SELECT count(*) FROM (SELECT {columns} FROM {ours} EXCEPT ALL SELECT {columns} FROM {theirs})),
-        (SELECT count(*) FROM (SELECT {columns} FROM {theirs} EXCEPT ALL SELECT {columns} FROM {ours}))"""
-    more, less = file.rows(Sql(sql), timeout_s=600.0)[0]
+def _rows_that_differ(file: TenantFile, what: str, ours: str, theirs: str, columns: list[str]) -> list[str]:
+    """`columns` begin with the key. Compared are hashes over the whole rows, since whole rows do not fit into memory; they
+    are 64 bits and no proof: that nobody meant to deceive, `log verify` tells.
+    """
+    ((count,),) = file.rows(Sql(f"SELECT greatest((SELECT count(*) FROM {ours}), (SELECT count(*) FROM {theirs}))"))
+    parts = 1 + count // ROWS_COMPARED
+    key, rows = quoted(columns[0]), f"hash({', '.join(map(quoted, columns))})"
+    more, less = 0, 0
+    for part in range(parts):
+        of_part = f"WHERE hash({key}) % {parts} = {part}"
+        sql = f"""SELECT count(a.key), count(b.key)
+            FROM (SELECT {key} AS key, {rows} AS row FROM {ours} {of_part}) AS a
+            FULL JOIN (SELECT {key} AS key, {rows} AS row FROM {theirs} {of_part}) AS b ON a.key = b.key
+            WHERE a.row IS DISTINCT FROM b.row"""
+        ((of_ours, of_theirs),) = file.rows(Sql(sql), timeout_s=COMPARISON_SECONDS_MAX)
+        more, less = more + of_ours, less + of_theirs
     if not more and not less:
         return []
     return [f"{what}: {more} rows are not what the log gives, {less} that it gives are missing"]

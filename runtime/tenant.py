@@ -172,7 +172,7 @@ class Tenant:
             on_commit=self._after_commit,
             step=options.step,
         )
-        self.history = History(self.file, self.writer.pause)
+        self.history = History(self.file, self.writer.pause, lambda: self._fold_in(rests=False))
         self.prover = Prover(
             origin=self.context.partition("://")[2],
             tree=Tree(self.file),
@@ -412,17 +412,21 @@ class Tenant:
         rests = abs(self.clock() - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT
         if rests:
             self.prover.keep_up(self.writer.pause())
-        fullness = self.file.wal_fullness()
-        if (fullness >= 1 or (rests and fullness > 0)) and self._folding.acquire(blocking=False):
-            try:
-                self._fold_in(waits=fullness >= FULLNESS_BEFORE_WAITING)
-            finally:
-                self._folding.release()
+        self._fold_in(rests=rests)
         if rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
             self.outside.keep_up()
 
-    def _fold_in(self, *, waits: bool) -> None:
+    def _fold_in(self, *, rests: bool) -> None:
+        """Fold in a WAL that has grown, or where the tenant rests whatever there is, unless the file is being copied."""
+        fullness = self.file.wal_fullness()
+        if (fullness >= 1 or (rests and fullness > 0)) and self._folding.acquire(blocking=False):
+            try:
+                self._checkpoint(waits=fullness >= FULLNESS_BEFORE_WAITING)
+            finally:
+                self._folding.release()
+
+    def _checkpoint(self, *, waits: bool) -> None:
         """Fold in the WAL, the next time where queries are in the way; `waits`: have writers wait for those queries too."""
         with self.writer.pause():
             if self._closing.is_set():

@@ -53,12 +53,16 @@ class Instance:
         self._cursors: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
         self._watch = _Watch()
 
-    def attach(self, path: Path, name: str) -> str:
-        """Attach a file, made when it is missing, and return its catalog as it stands in SQL."""
+    def attach(self, path: Path, name: str, *, logged: bool = True) -> str:
+        """Attach a file, made when it is missing, and return its catalog as it stands in SQL.
+
+        Without `logged` there is no WAL: what is written lasts from the next checkpoint on, and before that is nothing.
+        """
         catalog = quoted(name)
+        options = "BLOCK_SIZE 16384" + ("" if logged else ", RECOVERY_MODE no_wal_writes")
         with self._attach:
             try:
-                self._root.execute(f"ATTACH '{_literal(path)}' AS {catalog} (BLOCK_SIZE 16384)")
+                self._root.execute(f"ATTACH '{_literal(path)}' AS {catalog} ({options})")
             except duckdb.Error as error:
                 raise _cannot_open(path, error) from error
         return catalog

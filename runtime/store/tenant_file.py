@@ -67,11 +67,12 @@ class Batch:
 class TenantFile:
     """A tenant's DuckDB file, attached to the instance."""
 
-    def __init__(self, instance: Instance, path: Path, name: str) -> None:
+    def __init__(self, instance: Instance, path: Path, name: str, *, logged: bool = True) -> None:
+        """Without `logged`, what is committed is durable only once it is checkpointed; for a file that is being made."""
         self.path = path
         self.name = name
         self.instance = instance
-        self.catalog = instance.attach(path, name)
+        self.catalog = instance.attach(path, name, logged=logged)
         # Only ever used by whoever holds the writer's lock, one thread at a time.
         self._writing = instance.cursor_apart()
         self._appenders: dict[tuple[str, str], Any] = {}
