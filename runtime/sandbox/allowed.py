@@ -25,10 +25,8 @@ import string
 import textwrap
 import types
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, cast
-
-from RestrictedPython.transformer import INSPECT_ATTRIBUTES
 
 from runtime.sandbox.moment import Moment
 
@@ -56,30 +54,72 @@ EXCEPTIONS: Mapping[str, type[Exception]] = types.MappingProxyType(
 )
 
 
-def _public(kind: type, *, but: Iterable[str] = ()) -> frozenset[str]:
-    return frozenset(
-        name for name in dir(kind) if not name.startswith("_") and name not in INSPECT_ATTRIBUTES and name not in but
-    )
-
-
+_MAPPING = "clear copy fromkeys get items keys pop popitem setdefault update values"
+_SET = "copy difference intersection isdisjoint issubset issuperset symmetric_difference union"
+_INTEGER = (
+    "as_integer_ratio bit_count bit_length conjugate denominator from_bytes imag is_integer numerator real to_bytes"
+)
+_BYTES = (
+    "capitalize center count endswith expandtabs find index isalnum isalpha isascii isdigit islower isspace istitle"
+    " isupper join ljust lower lstrip maketrans partition removeprefix removesuffix replace rfind rindex rjust"
+    " rpartition rsplit rstrip split splitlines startswith strip swapcase title translate upper zfill"
+)
+_DATE = (
+    "ctime day fromisocalendar fromisoformat fromordinal fromtimestamp isocalendar isoformat isoweekday max min month"
+    " replace resolution strftime timetuple toordinal weekday year"
+)
+_TIME = "dst fold hour microsecond minute second tzinfo tzname utcoffset"
+_DATETIME = f"{_DATE} {_TIME} astimezone combine date strptime time timestamp timetz utctimetuple"
 _EMPTY = dict[str, str]()
-_CLOCKS = ("now", "today", "utcnow", "utcfromtimestamp")  # of the machine; the run has its own, in `kinds`
 
+# No clock of the machine (`now`, `today`, `utcnow`, `utcfromtimestamp`): the run has its own, in `kinds`. No `format`.
 ATTRIBUTES: Mapping[type, frozenset[str]] = types.MappingProxyType(
     {
-        **{
-            kind: _public(kind, but=_CLOCKS)
-            for kind in (
-                *(list, dict, set, frozenset, tuple, int, float, complex, bool, bytes, range, slice, type(None)),
-                *(type(_EMPTY.keys()), type(_EMPTY.values()), type(_EMPTY.items())),
-                *(datetime.datetime, datetime.date, datetime.time, datetime.timedelta, datetime.timezone, Moment),
-                *(collections.Counter, collections.deque, collections.defaultdict, collections.OrderedDict),
-                *(decimal.Decimal, uuid.UUID, re.Pattern, re.Match),
-            )
-        },
-        property: frozenset({"getter", "setter", "deleter"}),
-        str: _public(str, but=("format", "format_map")),
-        type(hashlib.sha256()): frozenset({"hexdigest", "digest", "update"}),
+        kind: frozenset(names.split())
+        for kind, names in (
+            (list, "append clear copy count extend index insert pop remove reverse sort"),
+            (dict, _MAPPING),
+            (set, f"{_SET} add clear difference_update discard intersection_update pop remove update"),
+            (frozenset, _SET),
+            (tuple, "count index"),
+            (int, _INTEGER),
+            (bool, _INTEGER),
+            (float, "as_integer_ratio conjugate fromhex hex imag is_integer real"),
+            (complex, "conjugate imag real"),
+            (str, f"{_BYTES} casefold encode isdecimal isidentifier isnumeric isprintable"),
+            (bytes, f"{_BYTES} decode fromhex hex"),
+            (range, "count index start step stop"),
+            (slice, "indices start step stop"),
+            (type(None), ""),
+            (type(_EMPTY.keys()), "isdisjoint"),
+            (type(_EMPTY.values()), ""),
+            (type(_EMPTY.items()), "isdisjoint"),
+            (datetime.datetime, _DATETIME),
+            (Moment, _DATETIME),
+            (datetime.date, _DATE),
+            (datetime.time, f"{_TIME} fromisoformat isoformat max min replace resolution strftime"),
+            (datetime.timedelta, "days max microseconds min resolution seconds total_seconds"),
+            (datetime.timezone, "dst max min tzname utc utcoffset"),
+            (collections.Counter, f"{_MAPPING} elements most_common subtract total"),
+            (
+                collections.deque,
+                "append appendleft clear copy count extend extendleft index insert maxlen pop popleft remove reverse"
+                " rotate",
+            ),
+            (collections.defaultdict, f"{_MAPPING} default_factory"),
+            (collections.OrderedDict, f"{_MAPPING} move_to_end"),
+            (
+                decimal.Decimal,
+                "adjusted as_integer_ratio as_tuple compare conjugate copy_abs copy_negate copy_sign exp fma from_float"
+                " imag is_finite is_infinite is_nan is_signed is_zero ln log10 max min normalize quantize real"
+                " remainder_near scaleb sqrt to_eng_string to_integral to_integral_exact to_integral_value",
+            ),
+            (uuid.UUID, "bytes fields hex int time urn variant version"),
+            (re.Pattern, "findall finditer flags fullmatch groups match pattern search split sub subn"),
+            (re.Match, "end endpos expand group groupdict groups lastgroup lastindex pos re span start string"),
+            (type(hashlib.sha256()), "hexdigest digest update"),
+            (property, "getter setter deleter"),
+        )
     }
 )
 
@@ -141,7 +181,13 @@ def modules(*, now: Moment, chance: random.Random, clock: type, calendar: type) 
             " product repeat starmap takewhile zip_longest",
         ),
         "json": {**of(json, "loads dumps"), "JSONDecodeError": json.JSONDecodeError},
-        "math": {name: getattr(math, name) for name in dir(math) if not name.startswith("_")},
+        "math": of(
+            math,
+            "acos acosh asin asinh atan atan2 atanh cbrt ceil comb copysign cos cosh degrees dist e erf erfc exp exp2"
+            " expm1 fabs factorial floor fmod frexp fsum gamma gcd hypot inf isclose isfinite isinf isnan isqrt lcm"
+            " ldexp lgamma log log10 log1p log2 modf nan nextafter perm pi pow prod radians remainder sin sinh sqrt tan"
+            " tanh tau trunc ulp",
+        ),
         "operator": {"itemgetter": _item_getter},
         "random": {
             name: getattr(chance, name)

@@ -221,7 +221,8 @@ while True:
 
 BEHIND = _attacks(
     # The container runner of n8n: whoever is out of the language finds the host's variables, files and neighbours.
-    the_environment="import os\nresult = dict(os.environ)",
+    # Python itself sets LC_CTYPE, where it is given no locale.
+    the_environment="import os\nresult = {name: os.environ[name] for name in os.environ if name != 'LC_CTYPE'}",
     the_environment_of_the_parent="result = open('/proc/1/environ').read()",
     ones_own_memory_map="result = open('/proc/self/maps').read()",
     a_file_by_its_path="result = open('{CANARY}').read()",
