@@ -8,21 +8,59 @@ from runtime.noun import Field, Noun
 from runtime.sql import quoted
 
 
-def value(noun: Noun, field: Field, body: str) -> str:
-    """A key of the noun, also where it was written under a former name; `body` is SQL for the JSON."""
-    keys = [field.name, *(former for former, present in noun.renamed.items() if present == field.name)]
-    read = [_typed(field, key, body) for key in keys]
-    return read[0] if len(read) == 1 else f"coalesce({', '.join(read)})"
+class Pieces:
+    """What is read out of the JSON in `json`, whose member `inside` is the body, in one pass for all columns.
 
+    A function of JSON parses all of it, and holds a few megabytes for each of its calls and threads: thirty calls, one a
+    column, took all the memory that the store may use. Here there are two, and columns are members of what they give.
+    """
 
-def text(key: str, body: str) -> str:
-    """A text that is its own column's value."""
-    return f"json_extract_string({body}, {_path(key)})"
+    def __init__(self, json: str, inside: str) -> None:
+        self._json = json
+        self._inside = inside
+        self._pieces: list[str] = []
+        self._texts: list[str] = []
 
+    def piece(self, key: str | None = None) -> str:
+        """A value as JSON, or without `key` the body."""
+        self._pieces.append(self._path(key))
+        return f"pieces[{len(self._pieces)}]"
 
-def time(key: str, body: str, kind: str = "TIMESTAMP") -> str:
-    """A moment: text with `Z` in the body, without a zone in its column."""
-    return f"TRY_CAST(rtrim({text(key, body)}, 'Z') AS {kind})"
+    def text(self, key: str) -> str:
+        """A value as text: what a string says, and anything else as it is written."""
+        self._texts.append(self._path(key))
+        return f"texts[{len(self._texts)}]"
+
+    def time(self, key: str, kind: str = "TIMESTAMP") -> str:
+        """A moment: text with `Z` in the body, without a zone in its column."""
+        return f"TRY_CAST(rtrim({self.text(key)}, 'Z') AS {kind})"
+
+    def value(self, noun: Noun, field: Field) -> str:
+        """A key of the noun as its column's type, also where it was written under a former name."""
+        keys = [field.name, *(former for former, present in noun.renamed.items() if present == field.name)]
+        read = [self._typed(field, key) for key in keys]
+        return read[0] if len(read) == 1 else f"coalesce({', '.join(read)})"
+
+    def read(self) -> str:
+        """The two columns, `pieces` and `texts`, that everything asked for until now is a member of."""
+        pieces, texts = ", ".join(self._pieces), ", ".join(self._texts)
+        return (
+            f"json_extract({self._json}, [{pieces}]) AS pieces, json_extract_string({self._json}, [{texts}]) AS texts"
+        )
+
+    def _typed(self, field: Field, key: str) -> str:
+        kind = values.sql_type(field)
+        if field.type == "json" and not field.many:
+            return self.piece(key)
+        if field.many:
+            return f"TRY_CAST({self.piece(key)} AS {kind})"
+        if field.type in ("datetime", "timestamp"):
+            return self.time(key, kind)
+        return self.text(key) if kind == "VARCHAR" else f"TRY_CAST({self.text(key)} AS {kind})"
+
+    def _path(self, key: str | None) -> str:
+        member = "" if key is None else '."' + key.replace("'", "''") + '"'
+        return f"'$.{self._inside}{member}'"
 
 
 def written(noun: Noun, keys: Iterable[str]) -> str:
@@ -76,20 +114,3 @@ def _text_of(value: str) -> str:
 def _time_text(value: str) -> str:
     fraction = f"CASE WHEN microsecond({value}) % 1000000 = 0 THEN '' ELSE strftime({value}, '.%f') END"
     return f"""'"' || strftime({value}, '%Y-%m-%dT%H:%M:%S') || {fraction} || 'Z"'"""
-
-
-def _typed(field: Field, key: str, body: str) -> str:
-    kind = values.sql_type(field)
-    if field.type == "json" and not field.many:
-        return f"json_extract({body}, {_path(key)})"
-    if field.many:
-        return f"TRY_CAST(json_extract({body}, {_path(key)}) AS {kind})"
-    if field.type in ("datetime", "timestamp"):
-        return time(key, body, kind)
-    if kind == "VARCHAR":
-        return text(key, body)
-    return f"TRY_CAST({text(key, body)} AS {kind})"
-
-
-def _path(key: str) -> str:
-    return "'$.\"" + key.replace("'", "''") + "\"'"

@@ -128,11 +128,12 @@ class History:
                 coalesce(known.number, min(seq) OVER (PARTITION BY entity)) AS number
             FROM (SELECT seq, entity FROM {events} WHERE type = ? AND seq > ? AND seq <= ? AND payload IS NOT NULL)
             LEFT JOIN ({numbers}) AS known USING (entity)"""
-        columns = [_own(column) for column, _ in schema.OWN_COLUMNS]
-        columns += [body_sql.value(noun, field, "body") for field in noun.fields.values()]
+        body = body_sql.Pieces("payload", "after")
+        columns = [_own(body, column) for column, _ in schema.OWN_COLUMNS]
+        columns += [body.value(noun, field) for field in noun.fields.values()]
         fold = f"""INSERT INTO {name} SELECT {", ".join(columns)}, until
             FROM (
-                SELECT seq, entity, version, number, until, json_extract(payload, '$.after') AS body
+                SELECT seq, entity, version, number, until, {body.read()}
                 FROM (SELECT * FROM {events} WHERE type = ? AND seq > ? AND seq <= ?) JOIN ({spans}) USING (seq)
             )"""
         self._file.execute("BEGIN")
@@ -225,8 +226,8 @@ def position(file: TenantFile, given: Any, *, now: datetime, head: int, what: st
     return rows[0][0]
 
 
-def _own(column: str) -> str:
-    """How a column that every noun has is read from the body."""
+def _own(body: body_sql.Pieces, column: str) -> str:
+    """How a column that every noun has is read."""
     match column:
         case "$id":
             return "entity"
@@ -237,8 +238,8 @@ def _own(column: str) -> str:
         case "$version":
             return "version"
         case "$body":
-            return "CAST(body AS VARCHAR)"
+            return f"CAST({body.piece()} AS VARCHAR)"
         case "$createdBy":
-            return body_sql.text(column, "body")
+            return body.text(column)
         case _:
-            return body_sql.time(column, "body")
+            return body.time(column)
