@@ -6,9 +6,11 @@ import sys
 import tempfile
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 from hypothesis import HealthCheck, Phase, seed, settings
+from hypothesis.errors import HypothesisWarning
 
 from tests.fuzz.targets import TARGETS, target
 from tests.runtime.door import Door
@@ -25,6 +27,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=time.time_ns(), help="of the first round")
     parser.add_argument("--target", choices=TARGETS, action="append", help="by default all")
     given = parser.parse_args()
+    warnings.simplefilter("ignore", HypothesisWarning)  # that what it prints of a finding is long
     began, findings, rounds = time.monotonic(), 0, 0
     with tempfile.TemporaryDirectory() as folder:
         door = Door(Path(folder) / "data")
