@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import dos, memory, proofs, reads, starts, subscriptions, transfer, writes
+from tests.bench import dos, memory, proofs, reads, sandbox, starts, subscriptions, transfer, writes
 from tests.bench.row import QUICK, Effort, Row, Say
 from tests.bench.table import keep, table
 from tests.bench.tenants import ROOT
@@ -24,6 +24,9 @@ GROUPS: dict[str, Rows] = {
     "search-words": reads.search_by_words,
     "do": dos.nothing,
     "do-twenty": dos.twenty,
+    "walls": sandbox.walls,
+    "gets": sandbox.gets,
+    "executions": sandbox.many,
     "memory": memory.rows,
     "writes": writes.rows,
     "import": transfer.rows,

@@ -14,7 +14,8 @@ class Unbounded(child.Run):
     """A job without its limits."""
 
     def bound(self) -> None:
-        """Bounds nothing."""
+        """Bounds nothing, not even its time."""
+        self.seconds = 0.0
 
 
 def serve(channel: Channel) -> NoReturn:
