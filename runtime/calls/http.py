@@ -6,7 +6,7 @@ from typing import Any
 from runtime.calls import arguments
 from runtime.errors import InvalidArguments, InvalidType, did_you_mean
 from runtime.outside.effects import Effects
-from runtime.outside.http import READS, request
+from runtime.outside.message import READS, request
 
 METHODS = {"get": "GET", "head": "HEAD", "post": "POST", "put": "PUT", "patch": "PATCH", "delete": "DELETE"}
 _OPTIONS = ("params", "headers", "json", "idempotent")

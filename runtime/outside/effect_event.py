@@ -7,7 +7,8 @@ its run has ended. Which effects the log has is read from the log itself, so fol
 from collections.abc import Sequence
 
 from runtime.ids import ALPHABET
-from runtime.outside.journal import Call, Intent, Outcome
+from runtime.outside.journal import Call
+from runtime.outside.records import Intent, Outcome
 from runtime.own_nouns import EFFECT
 from runtime.unit import Unit
 

@@ -14,8 +14,10 @@ from runtime.errors import LimitExceeded, PermissionDenied, VerbenaError, from_d
 from runtime.outside.effect_event import stage
 from runtime.outside.failures import Diverged, OutcomeUnknown, Unanswered
 from runtime.outside.guard import origin
-from runtime.outside.http import Answer, Http, Request
-from runtime.outside.journal import ANSWER_BYTES_MAX, Call, Intent, Journal, Outcome, ReadAnswer
+from runtime.outside.http import Http
+from runtime.outside.journal import ANSWER_BYTES_MAX, Call, Journal
+from runtime.outside.message import Answer, Request
+from runtime.outside.records import Intent, Outcome, ReadAnswer
 from runtime.unit import Unit
 from runtime.writer import Step, no_step
 

@@ -4,103 +4,30 @@ One file a tenant, beside its DuckDB file, made with the first call. A commit of
 the unit, which may be dropped; an intent must be there before its call leaves, whatever becomes of the unit. So it is
 appended here and synced, and folded into the log later, see `runtime.outside.effect_event`.
 
-    header   8 bytes of magic, then a record {tenant, at}
-    record   length (4), CRC-32 of what follows (4), JSON; numbers are little-endian
-
 What the end of the machine left half written at the end of the file is cut off when it is opened. Damage in the middle is
 not: what stood there may have been an intent, and the call would be made twice.
 """
 
 import contextlib
 import os
-import struct
 import threading
-import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from runtime.errors import LimitExceeded, Unavailable
+from runtime.outside import records
+from runtime.outside.records import Ended, Folded, Intent, Outcome, ReadAnswer, Record
 from runtime.writer import Step, no_step
 
 SUFFIX = ".effects"
-MAGIC = b"vrbneff1"
 # A tenant whose runs wait for retries keeps their calls; past this, no further call is made for it.
 JOURNAL_BYTES_MAX = 32 << 20
 # Past this, what nobody needs any more is dropped; below it, the file is left as it is.
 COMPACT_BYTES = 1 << 20
 # A recorded answer holds at most this much of a body.
 ANSWER_BYTES_MAX = 64 << 10
-RECORD_BYTES_MAX = 1 << 20
-
-_FRAME = struct.Struct("<II")
-
-
-class Intent(msgspec.Struct, frozen=True, kw_only=True, tag="intent"):
-    """A write that is about to leave."""
-
-    run: str
-    position: int  # which call of the run it is, from 1
-    key: str  # the idempotency key of its place
-    header: str | None  # that carries the key; the service answers a repeated one with its first answer
-    repeatable: bool  # it may be sent twice
-    again: bool  # its run may be tried again
-    method: str
-    host: str
-    path: str
-    salt: str
-    fingerprint: str  # of the whole request, salted
-    bytes: int
-    at: str
-
-
-class Outcome(msgspec.Struct, frozen=True, kw_only=True, tag="outcome"):
-    """What became of an intent. Without one nobody knows."""
-
-    run: str
-    position: int
-    status: int  # 0: nothing has left
-    answer: Any = None  # as the code was given it; None where it got an error
-    error: dict[str, Any] | None = None
-    cut: bool = False  # the body is not whole
-    forgotten: bool = False  # it was erased
-    bytes: int = 0
-    at: str
-
-
-class ReadAnswer(msgspec.Struct, frozen=True, kw_only=True, tag="read"):
-    """What a read was answered, kept so that its run sees the same when it is tried again."""
-
-    run: str
-    position: int
-    method: str
-    host: str
-    path: str
-    salt: str
-    fingerprint: str
-    answer: Any
-    at: str
-
-
-class Ended(msgspec.Struct, frozen=True, kw_only=True, tag="ended"):
-    """The run will not be tried again."""
-
-    run: str
-
-
-class Folded(msgspec.Struct, frozen=True, kw_only=True, tag="folded"):
-    """The log has these positions of the run, as far as they are known here."""
-
-    run: str
-
-
-Record = Intent | Outcome | ReadAnswer | Ended | Folded
-
-
-class _Header(msgspec.Struct, frozen=True):
-    tenant: str
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -119,11 +46,6 @@ class _Run(msgspec.Struct, kw_only=True):
     @property
     def needed(self) -> bool:
         return not self.ended or (not self.folded and any(call.intent for call in self.calls.values()))
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Record).decode
-_decode_header = msgspec.json.Decoder(_Header).decode
 
 
 class Journal:
@@ -227,7 +149,7 @@ class Journal:
         bytes = self._bytes
         for run, each in self._runs.items():
             if each.folded and bytes > JOURNAL_BYTES_MAX // 2:
-                bytes -= sum(len(_framed(_encode(record))) for record in _records(run, each))
+                bytes -= sum(len(records.framed(record)) for record in _records(run, each))
                 del kept[run]
         if len(kept) < len(self._runs):
             self._write_anew(kept)
@@ -245,8 +167,7 @@ class Journal:
             for run, each in self._runs.items():
                 if not each.needed:
                     continue
-                said = b"".join(map(_encode, _records(run, each))) if holding else b""
-                gone = run in runs or any(text.encode() in said for text in holding)
+                gone = run in runs or any(records.holds(record, holding) for record in _records(run, each))
                 kept[run] = _bare(each) if gone else each
             self._write_anew(kept)
 
@@ -276,7 +197,7 @@ class Journal:
                 raise Unavailable(f"no call can be made to the outside: {self._broken}", hint=_BROKEN_HINT)
             if self._file is None:
                 self._create()
-            framed = _framed(_encode(record))
+            framed = records.framed(record)
             if isinstance(record, Intent | ReadAnswer) and self._bytes + len(framed) > JOURNAL_BYTES_MAX:
                 self._make_room()
                 if self._bytes + len(framed) > JOURNAL_BYTES_MAX:
@@ -317,7 +238,7 @@ class Journal:
                 run.folded = True
 
     def _create(self) -> None:
-        header = _header(self._tenant)
+        header = records.header(self._tenant)
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         _write_all(self._file, header)
         os.fdatasync(self._file)
@@ -326,9 +247,9 @@ class Journal:
 
     def _open(self) -> None:
         content = self.path.read_bytes() if self.path.stat().st_size <= 2 * JOURNAL_BYTES_MAX else b""
-        records = _read(content)
-        if content == b"" or (header := next(records, None)) is None:
-            if len(content) < len(_header(self._tenant)) and _header(self._tenant).startswith(content):
+        found = records.read(content)
+        if content == b"" or (header := next(found, None)) is None:
+            if len(content) < len(records.header(self._tenant)) and records.header(self._tenant).startswith(content):
                 self.path.unlink()  # cut off while it was made: nothing has left yet
                 return
             self._broken = f"{self.path.name} is no journal of this version"
@@ -337,11 +258,11 @@ class Journal:
             self._broken = f"{self.path.name} is the journal of the tenant {header[1].tenant[:63]!r}"
             return
         end = header[0]
-        for place, record in records:
+        for place, record in found:
             end = place
             self._learn(record)
         if end < len(content):
-            if _whole_record_after(content, end):
+            if records.whole_after(content, end):
                 self._broken = f"{self.path.name} is damaged at byte {end}"
                 return
             with open(self.path, "r+b") as torn:
@@ -356,8 +277,8 @@ class Journal:
             new.unlink()
         file = os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         try:
-            content = _header(self._tenant) + b"".join(
-                _framed(_encode(record)) for run, each in kept.items() for record in _records(run, each)
+            content = records.header(self._tenant) + b"".join(
+                records.framed(record) for run, each in kept.items() for record in _records(run, each)
             )
             _write_all(file, content)
             os.fsync(file)
@@ -395,47 +316,6 @@ def _bare(run: _Run) -> _Run:
             )
             calls[position] = Call(intent=intent, outcome=outcome)
     return _Run(calls=calls, ended=run.ended, folded=run.folded)
-
-
-def _header(tenant: str) -> bytes:
-    return MAGIC + _framed(_encode(_Header(tenant)))
-
-
-def _framed(payload: bytes) -> bytes:
-    if len(payload) > RECORD_BYTES_MAX:
-        raise LimitExceeded(f"a record of {len(payload):,} bytes does not fit into the journal")
-    return _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
-
-
-def _payload(content: bytes, at: int) -> bytes | None:
-    """The payload of the whole record at a place; None where there is none."""
-    if at + _FRAME.size > len(content):
-        return None
-    length, checksum = _FRAME.unpack_from(content, at)
-    # An empty one would have the checksum 0, and a run of zeros would look like many of them.
-    if not 0 < length <= min(RECORD_BYTES_MAX, len(content) - at - _FRAME.size):
-        return None
-    payload = content[at + _FRAME.size : at + _FRAME.size + length]
-    return payload if zlib.crc32(payload) == checksum else None
-
-
-def _read(content: bytes) -> Iterator[tuple[int, Any]]:
-    """The header and every whole record, each with the place behind it, until one is not whole."""
-    if not content.startswith(MAGIC):
-        return
-    at, decode = len(MAGIC), _decode_header
-    while (payload := _payload(content, at)) is not None:
-        try:
-            record = decode(payload)
-        except (msgspec.DecodeError, ValueError):
-            return
-        at, decode = at + _FRAME.size + len(payload), _decode
-        yield at, record
-
-
-def _whole_record_after(content: bytes, at: int) -> bool:
-    """Whether anything whole stands behind a place where nothing whole begins: then it is damage, and no torn end."""
-    return any(_payload(content, place) is not None for place in range(at + 1, len(content) - _FRAME.size))
 
 
 def _write_all(file: int, content: bytes) -> None:

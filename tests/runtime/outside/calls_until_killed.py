@@ -11,8 +11,9 @@ from pathlib import Path
 from runtime.outside.effects import Effects
 from runtime.outside.guard import Guard
 from runtime.outside.hosts import read_hosts
-from runtime.outside.http import Caps, Http, request
+from runtime.outside.http import Http
 from runtime.outside.journal import Journal
+from runtime.outside.message import Caps, request
 
 WRITES = 3
 

@@ -15,8 +15,9 @@ from runtime.outside.effects import CALLS_MAX, Effects
 from runtime.outside.failures import Diverged, OutcomeUnknown, Unanswered, Unreachable
 from runtime.outside.guard import Guard
 from runtime.outside.hosts import read_hosts
-from runtime.outside.http import Caps, Http, Request, request
+from runtime.outside.http import Http
 from runtime.outside.journal import Journal
+from runtime.outside.message import Caps, Request, request
 from tests.runtime.outside.service import Heard, Service, says, service
 
 NOW = "2026-01-01T00:00:00Z"

@@ -23,7 +23,8 @@ from runtime.errors import InvalidArguments, LimitExceeded, PermissionDenied, Un
 from runtime.outside.failures import Unanswered, Unreachable
 from runtime.outside.guard import Guard
 from runtime.outside.hosts import read_hosts
-from runtime.outside.http import Answer, Caps, Http, Request, request
+from runtime.outside.http import Http
+from runtime.outside.message import Answer, Caps, Request, request
 from tests.runtime.outside.service import Heard, plain, says, service
 
 CAPS = Caps(read_seconds=5.0)

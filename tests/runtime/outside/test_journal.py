@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.errors import LimitExceeded, Unavailable
-from runtime.outside.journal import MAGIC, Call, Intent, Journal, Outcome, ReadAnswer
+from runtime.outside.journal import Call, Journal
+from runtime.outside.records import MAGIC, Intent, Outcome, ReadAnswer
 
 
 def intent(run: str, position: int = 1, **given: Any) -> Intent:
