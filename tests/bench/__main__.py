@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import dos, memory, proofs, reads, sandbox, starts, subscriptions, transfer, writes
+from tests.bench import audited, dos, memory, proofs, reads, sandbox, starts, subscriptions, times, transfer, writes
 from tests.bench.row import QUICK, Effort, Row, Say
 from tests.bench.table import keep, table
 from tests.bench.tenants import ROOT
@@ -31,6 +31,10 @@ GROUPS: dict[str, Rows] = {
     "writes": writes.rows,
     "import": transfer.rows,
     "proofs": proofs.rows,
+    "as-of": times.as_of,
+    "dry-run": times.dry_run,
+    "audited": audited.rows,
+    "rebuild": times.rebuild,
     "subscriptions": subscriptions.rows,
     "opening": starts.opening,
     "listing": starts.listing,

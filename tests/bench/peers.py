@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 FASTMCP = "fastmcp[code-mode]"
+ANATID = "anatid"
 SERVER_MEMORY = "@modelcontextprotocol/server-memory"
 INSTALL_SECONDS_MAX = 600.0
 
@@ -16,13 +17,12 @@ class NotInstallable(Exception):
 
 def code_mode(folder: Path) -> list[str]:
     """The command of a FastMCP server in code mode, with an environment of its own."""
-    home = folder / "fastmcp"
-    python = home / "bin" / "python"
-    if not (home / "installed").exists():
-        _run(FASTMCP, [sys.executable, "-m", "venv", str(home)])
-        _run(FASTMCP, [str(python), "-m", "pip", "install", "--quiet", FASTMCP])
-        (home / "installed").touch()
-    return [str(python), str(Path(__file__).with_name("code_mode.py"))]
+    return [_python_with(FASTMCP, folder / "fastmcp"), str(Path(__file__).with_name("code_mode.py"))]
+
+
+def anatid(folder: Path) -> list[str]:
+    """The command of a process that does jobs with anatid, with an environment of its own; it takes a file's path."""
+    return [_python_with(ANATID, folder / "anatid"), str(Path(__file__).with_name("anatid_job.py"))]
 
 
 def server_memory(folder: Path) -> list[str]:
@@ -36,6 +36,16 @@ def server_memory(folder: Path) -> list[str]:
         _run(SERVER_MEMORY, [npm, "install", "--prefix", str(home), "--no-audit", "--no-fund", SERVER_MEMORY])
         (home / "installed").touch()
     return [node, str(home / "node_modules" / SERVER_MEMORY / "dist" / "index.js")]
+
+
+def _python_with(package: str, home: Path) -> str:
+    """The interpreter of an environment that has the package and nothing of ours."""
+    python = home / "bin" / "python"
+    if not (home / "installed").exists():
+        _run(package, [sys.executable, "-m", "venv", str(home)])
+        _run(package, [str(python), "-m", "pip", "install", "--quiet", package])
+        (home / "installed").touch()
+    return str(python)
 
 
 def _run(name: str, command: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import random
 import shutil
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -9,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -16,6 +18,7 @@ from runtime.catalogue import shipped
 from runtime.engine import Engine
 from runtime.errors import Unavailable
 from runtime.perform import perform
+from runtime.sql import Sql
 from runtime.store import schema
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit
@@ -39,21 +42,28 @@ class Stock:
     ids: Sequence[str]
 
 
-def stock(folder: Path, size: int, *, texts: bool, say: Callable[[str], None]) -> Stock:
-    """The tenant of `size` contacts, made unless an earlier run left it; with `texts`, its text index too.
+def stock(folder: Path, size: int, *, texts: bool, say: Callable[[str], None], changes: int = 0) -> Stock:
+    """The tenant of `size` contacts, each changed `changes` times, made unless an earlier run left it; with `texts`, its
+    text index too.
 
-    Making it tells the events a second that the engine took in units of a thousand creates, one after another.
+    Making it tells the events a second that the engine took in units of a thousand, one after another.
     """
-    data = folder / f"{_made_from()}-{size}"
+    named = f"{size}-{changes}" if changes else f"{size}"
+    data = folder / f"{_made_from()}-{named}"
     tenant = f"contacts-{size}"
     done, bare, ids = data / "made.json", data / "bare.duckdb", data / "ids.json"
     if not done.exists():
-        for stale in folder.glob(f"*-{size}"):
-            shutil.rmtree(stale)
+        for stale in folder.glob(f"*-{named}"):
+            if stale.name.count("-") == data.name.count("-"):
+                shutil.rmtree(stale)
         taken_s = _make(data, tenant, size)
         say(f"made {size:,} contacts: {size / taken_s:,.0f} events/s")
+        if changes:
+            changing_s = _change(data, tenant, size, changes)
+            say(f"changed them {changes} times: {size * changes / changing_s:,.0f} events/s")
+            taken_s += changing_s
         _copy_bare(data / "tenants" / f"{tenant}.duckdb", bare, ids)
-        done.write_text(json.dumps({"events_per_second": round(size / taken_s)}))
+        done.write_text(json.dumps({"events_per_second": round(size * (1 + changes) / taken_s)}))
     if texts and not (data / "indexed").exists():
         began = time.perf_counter()
         _index(data, tenant)
@@ -97,6 +107,39 @@ def _make(data: Path, tenant: str, size: int) -> float:
         return time.perf_counter() - began
     finally:
         engine.close()
+
+
+def _change(data: Path, tenant: str, size: int, changes: int) -> float:
+    """Change every contact so many times, each time in another order; the seconds that it took."""
+    engine = Engine(data)
+    try:
+        opened = engine.tenant(tenant)
+        noun = opened.vocabulary.noun("Contact")
+        verb = noun.verbs["update"]
+        caller = Caller(tenant=tenant, actor="bench")
+        ids = [id for (id,) in opened.file.rows(Sql(f'SELECT "$id" FROM {opened.file.table(noun)} ORDER BY "$number"'))]
+        began = time.perf_counter()
+        for turn in range(1, changes + 1):
+            order = random.Random(turn).sample(range(size), size)
+            for start in range(0, size, UNIT_CREATES):
+
+                def update(
+                    unit: Unit, turn: int = turn, numbers: list[int] = order[start : start + UNIT_CREATES]
+                ) -> None:
+                    for number in numbers:
+                        unit.now = BEGINNING + timedelta(seconds=60 * (turn * size + number))
+                        perform(unit, noun, verb, ids[number], _changed(number, turn))
+
+                opened.in_turn(caller, update, via="bench")
+        return time.perf_counter() - began
+    finally:
+        engine.close()
+
+
+def _changed(number: int, turn: int) -> dict[str, Any]:
+    """What is changed of a contact: its score always, its stage to that of another one."""
+    other = contact(number + turn * 101)
+    return {"leadScore": (contact(number)["leadScore"] + 7 * turn) % 100, "stage": other["stage"]}
 
 
 def _index(data: Path, tenant: str) -> None:
