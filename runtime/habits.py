@@ -9,6 +9,8 @@ from types import MappingProxyType
 
 def for_method(noun: str, word: str) -> str | None:
     """What to call in place of `$.Deal.findAll` and its kin."""
+    if _plain(word) in _LISTENING:
+        return f'write $.on("{noun}.*", fn)'
     form = _METHODS.get(_plain(word))
     return f"write $.{noun}.{form}" if form else None
 
@@ -63,6 +65,7 @@ _METHODS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("sum", "avg", "average", "min", "max", "groupby", "group", "stats"), _AGGREGATE),
     }
 )
+_LISTENING = frozenset({"on", "once", "subscribe", "listen", "addlistener", "addeventlistener", "onchange", "hook"})
 _CURSOR = "pages go by cursor: $.search(type=…, limit=100, cursor=page.cursor)"
 _OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -104,6 +107,14 @@ _MEMBERS: Mapping[str, str] = MappingProxyType(
             "loop over $.Deal.create({…}) and the like: a `do` is one unit, kept whole or not at all",
         ),
         **dict.fromkeys(("find", "list", "get", "create", "update"), "name the noun first: $.Deal.find(...)"),
+        **dict.fromkeys(
+            ("hook", "hooks", "listen", "addlistener", "addeventlistener", "listeners", "triggers", "automation"),
+            'write $.on("Deal.closed", fn), or $.before("Deal.close", fn)',
+        ),
+        **dict.fromkeys(("subscribe", "watch", "stream", "onevent"), 'write $.events.subscribe("Deal.*", fn)'),
+        **dict.fromkeys(("schedule", "cron", "interval", "setinterval", "repeat"), 'write $.every("1h", fn)'),
+        **dict.fromkeys(("settimeout", "timeout", "later", "delay", "sleep"), 'write $.at("in 3h", fn)'),
+        **dict.fromkeys(("trigger", "emit", "publish", "dispatch"), "a verb makes its event: $.Deal.close(id)"),
         **{"print": "write print(...)", "schema": 'write $.nouns.get("Deal")', "event": "write $.events.list(...)"},
     }
 )

@@ -9,7 +9,7 @@ from runtime.client import BASE_URL, IDLE_SECONDS, Connection
 from runtime.following import Events
 from runtime.function_source import Registering, sent
 from runtime.noun import Noun
-from runtime.sandbox.proxy import REGISTERING
+from runtime.sandbox.proxy import REGISTERING, awaits_function
 
 
 class Record(dict[str, Any]):
@@ -103,7 +103,7 @@ class Client:
 
     def call(self, path: list[str], *args: Any, **kwargs: Any) -> Any:
         """`$.a.b(*args, **kwargs)` by its path. A function among the arguments is sent as its source, to be stored."""
-        if tuple(path) in REGISTERING and not any(map(callable, args)):
+        if tuple(path) in REGISTERING and awaits_function(args):
             return Registering(lambda function: self.call(path, *args, function, **kwargs))
         given = {"path": path, "args": [sent(value) for value in args], "kwargs": kwargs}
         return _record(self._connection.ask("$", given))

@@ -33,7 +33,7 @@ from runtime.unit import Unit
 
 BATCH_MAX = 1_000
 _MEMBER_FORMS = {
-    "events": '$.events.list(type="Deal", limit=10)',
+    "events": '$.events.list(type="Deal", limit=10), or $.events.subscribe("Deal.*", fn)',
     "nouns": '$.nouns.list(), or $.nouns.get("Deal")',
     "http": '$.http.get("https://api.example.com/v1")',
 }
@@ -82,10 +82,10 @@ class Dollar:
                 return self._code.at(args, kwargs)
             case ["events", "subscribe"]:
                 return self._code.after(args, kwargs, "events.subscribe")
-            case ["handlers", word]:
-                return self._code.handlers(word, args, kwargs)
-            case ["runs", word]:
-                return self._code.runs(word, args, kwargs)
+            case ["handlers", *rest] if len(rest) < 2:
+                return self._code.handlers(rest[0] if rest else "list", args, kwargs)
+            case ["runs", *rest] if len(rest) < 2:
+                return self._code.runs(rest[0] if rest else "list", args, kwargs)
             case ["http", word]:
                 return self._http(word, args, kwargs)
             case ["diff"]:
@@ -202,7 +202,8 @@ class Dollar:
         if form in ("gerund", "past"):
             raise InvalidType(
                 f"$.{noun.name}.{word} registers a handler, and takes a function",
-                hint=f"$.{noun.name}.{verb.name}(id) performs the verb; $.{noun.name}.{word}(lambda entity, $: …) registers",
+                hint=f"$.{noun.name}.{verb.name}(id) performs the verb; $.{noun.name}.{word}(lambda entity, $: …) registers, "
+                f"and so does @$.{noun.name}.{word} over a def, without ()",
             )
         if verb.name == "rollback" and len(args) == 2:
             return self.shown(self.verb(noun, verb, arguments.id_of(noun, args[0]), {"version": args[1], **kwargs}))

@@ -1,6 +1,7 @@
-"""The members of `$` that store code and look after it: `$.before`, `$.after`, `$.on`, `$.every`, `$.at`, `$.handlers`, `$.runs`."""
+"""What `$` has to store code and look after it: `$.before`, `$.after`, `$.on`, `$.every`, `$.at`, `$.handlers`, `$.runs`."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from runtime import entity as entities
@@ -24,6 +25,14 @@ from runtime.unit import Unit
 HANDLERS_MEMBERS = ("list", "get", "disable", "enable", "remove", "move")
 RUNS_MEMBERS = ("list", "get", "retry", "release")
 ENDED_BADLY = ("Failed", "Dead", "Stuck", "Retrying")
+# What callers write from habit in the place of a member of `$.handlers`.
+_HABITS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("delete", "unregister", "off", "unsubscribe", "clear"), "remove"),
+        **dict.fromkeys(("pause", "stop"), "disable"),
+        **dict.fromkeys(("resume", "start", "activate"), "enable"),
+    }
+)
 
 
 class StoredCode:
@@ -38,27 +47,33 @@ class StoredCode:
 
     def by_form(self, noun: Noun, verb: Verb, form: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """`$.Deal.closing(fn)` runs before, `$.Deal.closed(fn)` after; so does `$.X.read(fn)`, where both are one word."""
-        function, options = self._function_and_options(args, kwargs, f"$.{noun.name}.{verb.gerund}(fn)")
+        if form == "verb" and verb.past and verb.name != verb.past:
+            raise InvalidType(
+                f"$.{noun.name}.{verb.name} performs the verb, and takes no function",
+                hint=f"$.{noun.name}.{verb.gerund}(fn) runs before it, $.{noun.name}.{verb.past}(fn) after it",
+            )
+        said = verb.gerund if form == "gerund" else verb.past or verb.name
+        function, options = self._function_and_options(args, kwargs, f"$.{noun.name}.{said}(fn)")
         if form == "gerund":
             return self._store_before(noun, verb, function, options)
-        return self._store_after(f"{noun.name}.{verb.past or verb.name}", function, options)
+        return self._store_after(f"{noun.name}.{said}", function, options)
 
     def before(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """`$.before("Deal.close", fn)`."""
-        word, *rest = args or ("",)
+        word, *rest = _named(args, "before which verb?", '$.before("Deal.close", fn)')
         noun, verb = parse_verb(word, self._unit.vocabulary)
         function, options = self._function_and_options(rest, kwargs, '$.before("Deal.close", fn)')
         return self._store_before(noun, verb, function, options)
 
     def after(self, args: Sequence[Any], kwargs: Mapping[str, Any], form: str) -> Any:
         """`$.after("Deal.close", fn)`, `$.on("Deal.*", fn)`, `$.events.subscribe("*.created", fn, filter={…})`."""
-        pattern, *rest = args or ("",)
+        pattern, *rest = _named(args, "after which events?", f'$.{form}("Deal.closed", fn)')
         function, options = self._function_and_options(rest, kwargs, f'$.{form}("Deal.closed", fn)')
         return self._store_after(pattern, function, options)
 
     def every(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """`$.every("1h", fn)`, `$.every("0 9 * * MON-FRI", fn, zone="Europe/Berlin")`."""
-        when, *rest = args or ("",)
+        when, *rest = _named(args, "how often?", '$.every("1h", fn)')
         function, options = self._function_and_options(rest, kwargs, '$.every("1h", fn)')
         zone = options.pop("zone", None)
         _refuse_others(options, ("zone",))
@@ -70,7 +85,7 @@ class StoredCode:
 
     def at(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """`$.at("2026-12-24T18:00:00Z", fn)`, `$.at("in 3h", fn)`."""
-        when, *rest = args or ("",)
+        when, *rest = _named(args, "at what time?", '$.at("in 3h", fn)')
         function, options = self._function_and_options(rest, kwargs, '$.at("in 3h", fn)')
         _refuse_others(options, ())
         schedule = parse_at(when, now=self._unit.now)
@@ -82,12 +97,15 @@ class StoredCode:
     def _store_before(self, noun: Noun, verb: Verb, function: Any, options: Mapping[str, Any]) -> dict[str, Any]:
         if options:
             raise InvalidArguments(
-                f"a BEFORE handler takes no {next(iter(options))[:80]!r}", hint="look at the entity in the handler"
+                f"a BEFORE handler takes no {next(iter(options))[:80]!r}",
+                hint="a condition stands in it: if entity.field == …:",
             )
         if not verb.past or verb.name == "erase":
             raise InvalidType(
                 f"nothing runs before {noun.name}.{verb.name}",
-                hint=f"before {noun.name}.create and {noun.name}.update" if not verb.past else None,
+                hint="nothing may stand in the way of an erasure"
+                if verb.past
+                else f"before {noun.name}.create and {noun.name}.update",
             )
         return self._stored("before", f"{noun.name}.{verb.name}", function, {})
 
@@ -118,7 +136,8 @@ class StoredCode:
         functions = [arg for arg in args if storing.is_function(arg)]
         rest = [arg for arg in args if not storing.is_function(arg)]
         if len(functions) != 1 or len(rest) > 1 or (rest and arguments.mapping(rest[0]) is None):
-            raise InvalidArguments("that registers a handler, and takes a function", hint=form)
+            counted = "one function alone" if len(functions) > 1 else "a function"
+            raise InvalidArguments(f"that registers a handler, and takes {counted}", hint=form)
         return functions[0], {**(arguments.mapping(rest[0]) or {} if rest else {}), **kwargs}
 
     # -- handlers --------------------------------------------------------------------------------------------------
@@ -132,10 +151,9 @@ class StoredCode:
                 return self._page(HANDLER, {"filter": filter, "sort": "position", "limit": 100})
             case "get":
                 (id,) = arguments.exactly(1, args, "$.handlers.get(id)")
-                storing.known(self._unit, id)
-                return self._shown(HANDLER, id)
+                return self._shown(HANDLER, storing.known(self._tenant, self._unit, id).id)
             case "disable":
-                id, *reason = args or (None,)
+                id, *reason = _named(args, "which handler?", "$.handlers.disable(id)")
                 told = kwargs.get("reason", reason[0] if reason else None)
                 return self._changed("disable", id, status="Disabled", reason=None if told is None else str(told)[:500])
             case "enable":
@@ -145,11 +163,14 @@ class StoredCode:
                 (id,) = arguments.exactly(1, args, "$.handlers.remove(id)")
                 return self._changed("remove", id, status="Removed")
             case "move":
-                id, *places = args or (None,)
+                id, *places = _named(args, "which handler?", "$.handlers.move(id, 1)")
                 return self._changed("move", id, to=kwargs.get("to", places[0] if places else None))
             case _:
                 raise InvalidType(
-                    f"there is no $.handlers.{word[:80]}", hint=did_you_mean(word, HANDLERS_MEMBERS) or "list, get, …"
+                    f"there is no $.handlers.{word[:80]}",
+                    hint=f"write $.handlers.{_HABITS[word]}(id)"
+                    if word in _HABITS
+                    else did_you_mean(word, HANDLERS_MEMBERS),
                 )
 
     def _changed(self, verb: str, id: Any, **values: Any) -> dict[str, Any]:
@@ -206,6 +227,13 @@ class StoredCode:
         found = self._unit.read(noun, id)
         assert found is not None
         return entities.shown(noun, found.body, self._tenant.context)
+
+
+def _named(args: Sequence[Any], question: str, form: str) -> Sequence[Any]:
+    """The arguments, of which the first says what is meant. Raises InvalidArguments where a function stands there, or nothing."""
+    if not args or storing.is_function(args[0]):
+        raise InvalidArguments(question, hint=form)
+    return args
 
 
 def _refuse_others(options: Mapping[str, Any], known: Sequence[str]) -> None:

@@ -86,6 +86,11 @@ def parse_verb(text: object, vocabulary: Vocabulary) -> tuple[Noun, Verb]:
     noun, dot, word = text.partition(".") if isinstance(text, str) else ("", "", "")
     if not dot:
         raise InvalidArguments(f"{text!r:.80} names no verb of a noun", hint='$.before("Deal.close", fn)')
+    if "*" in (noun, word) or "." in word:
+        raise InvalidArguments(
+            f"{text!r:.80} is a pattern of events, and before a verb there is none yet",
+            hint=f'one verb, $.before("Deal.close", fn); or after the events, $.on("{str(text)[:80]}", fn)',
+        )
     verb, _ = vocabulary.verb(noun, word)
     return vocabulary.noun(noun), verb
 

@@ -48,8 +48,7 @@ def store(
     shape = compiled(tenant, pool, function)
     name, source, hash = shape["name"], shape["source"], hash_of(shape["source"])
     id = identity(kind, pattern, name, hash)
-    present = {**tenant.handlers.all, **{each.id: Handler.of(each) for each in unit.overlay.staged(HANDLER).values()}}
-    living = [handler for handler in present.values() if handler.status != "Removed"]
+    living = _living(tenant, unit)
     before = next((handler for handler in living if handler.id == id), None)
     if before is None and len(living) >= HANDLERS_MAX:
         raise LimitExceeded(f"a tenant has at most {HANDLERS_MAX:,} handlers", hint="$.handlers.remove(id) makes room")
@@ -80,26 +79,33 @@ def change(tenant: Tenant, unit: Unit, verb: str, id: Any, **values: Any) -> Han
     """Disable, enable, move or remove a handler."""
     if unit.rights.level < 1:
         raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
-    found = known(unit, id)
+    found = known(tenant, unit, id)
     if verb == "move":
         return _move(tenant, unit, found, values["to"])
     return Handler.of(unit.stage_own(HANDLER, verb, found.id, values))
 
 
-def known(unit: Unit, id: Any) -> Handler:
-    """The handler with this id. Raises NotFound."""
+def known(tenant: Tenant, unit: Unit, id: Any) -> Handler:
+    """The handler with this id. Raises NotFound, which tells the id where a handler's name was given."""
     found = unit.read(HANDLER, id) if isinstance(id, str) else None
     if found is None or found.body["status"] == "Removed":
-        raise NotFound(f"no handler with the id {str(id)[:80]!r}", hint="$.handlers.list() gives ids that exist")
+        named = [each.id for each in _living(tenant, unit) if each.name == id]
+        told = f"the one of that name is {named[0]}" if len(named) == 1 else "$.handlers.list() gives ids that exist"
+        raise NotFound(f"no handler with the id {str(id)[:80]!r}", hint=told)
     return Handler.of(found)
+
+
+def _living(tenant: Tenant, unit: Unit) -> list[Handler]:
+    """The handlers that are there, with what the unit staged, in the order in which they were found."""
+    staged = {each.id: Handler.of(each) for each in unit.overlay.staged(HANDLER).values()}
+    return [each for each in {**tenant.handlers.all, **staged}.values() if each.status != "Removed"]
 
 
 def _move(tenant: Tenant, unit: Unit, handler: Handler, to: Any) -> Handler:
     """Let a handler run at another place among all, counted from 1; the others keep their order."""
     if type(to) is not int or to < 1:
         raise InvalidArguments("to which place?", hint="$.handlers.move(id, 1) lets it run first")
-    present = {**tenant.handlers.all, **{each.id: Handler.of(each) for each in unit.overlay.staged(HANDLER).values()}}
-    order = sorted((each for each in present.values() if each.status != "Removed"), key=lambda each: each.position)
+    order = sorted(_living(tenant, unit), key=lambda each: each.position)
     rest = [each for each in order if each.id != handler.id]
     rest.insert(to - 1, handler)
     moved = handler

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from runtime.sandbox.allowed import MODULE_NAMES
 from runtime.sandbox.guards import BUILTIN_NAMES
 from runtime.sandbox.proxy import DollarError
 from runtime.sandbox.syntax import Source, parse
@@ -39,14 +40,19 @@ class Functions:
         """
         definition = self._find(function.__code__)
         if definition is None:
-            raise DollarError("invalid_arguments", "only a def or a lambda of this program can be stored")
+            raise DollarError(
+                "invalid_arguments",
+                "only a def or a lambda of this program can be stored",
+                "wrap it: lambda entity, $: …",
+            )
         missing = sorted(_names_from_outside(definition) - BUILTIN_NAMES - {definition.name})
         if missing:
             words = ", ".join(repr(name) for name in missing)
+            inside = [f"import {name}" if name in MODULE_NAMES else f"{name} = …" for name in missing[:3]]
             raise DollarError(
                 "invalid_arguments",
                 f"the function leans on {words}, which it does not carry",
-                "it is stored alone: import and define what it needs inside it, or read it through `$`",
+                f"it is stored alone, so inside it: {'; '.join(inside)}; or read it through `$`",
                 {"names": missing},
             )
         code = function.__code__

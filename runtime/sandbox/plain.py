@@ -13,7 +13,7 @@ from typing import Any
 
 from runtime.sandbox.frames import FRAME_BYTES_MAX
 from runtime.sandbox.moment import Moment
-from runtime.sandbox.proxy import Dollar, DollarError, Path, called
+from runtime.sandbox.proxy import Dollar, DollarError, Path, Registering, called
 from runtime.sandbox.texts import text_of
 
 DEPTH_MAX = 100  # nested lists and mappings; deeper than any entity, and well below what JSON readers take
@@ -175,6 +175,8 @@ def _at(place: str) -> str:
 def _called(value: Any) -> str:
     if isinstance(value, Path):
         return f"{value!r}, which was not called"
+    if isinstance(value, Registering):
+        return f"{value!r} without its function"
     if isinstance(value, Dollar):
         return "`$` itself"
     if callable(value):
@@ -185,6 +187,8 @@ def _called(value: Any) -> str:
 def _hint(value: Any) -> str:
     if isinstance(value, Path):
         return f"call it: {called(value)}"
+    if isinstance(value, Registering):
+        return f"give it one: {value!r}, or write @ before it over a def"
     if isinstance(value, bytes):
         return "decode it: data.decode()"
     if callable(value) and not isinstance(value, (type, Dollar)):

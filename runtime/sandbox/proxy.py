@@ -2,8 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping
-from types import FunctionType
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from runtime.sandbox.frames import PATH_WORDS_MAX, WORD_CHARS_MAX
@@ -11,7 +10,7 @@ from runtime.sandbox.record import Noun, Record
 
 Ask = Callable[[tuple[str, ...], tuple[Any, ...], Mapping[str, Any]], Any]
 
-# What takes a function last, and may stand over a `def` without it.
+# What takes a function last, and may stand over a `def` without it: then a name and options are all that it is given.
 REGISTERING = frozenset(
     [("before",), ("after",), ("on",), ("every",), ("at",), ("events", "subscribe"), ("Metric", "watch")]
 )
@@ -29,24 +28,33 @@ class Path:
         self._words = words
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
-        if self._words in REGISTERING and not any(isinstance(each, FunctionType) for each in arguments):
-            return self._registering(arguments, named)
+        if self._words in REGISTERING and awaits_function(arguments):
+            return Registering(self, arguments, named)
         return self._ask(self._words, arguments, named)
 
     def __repr__(self) -> str:
         return "$." + ".".join(self._words)
 
-    def _registering(self, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Callable[[Any], Any]:
-        """`@$.on("Deal.*")` over a `def`: the call is made when the function is there."""
-
-        def register(function: Any) -> Any:
-            return self._ask(self._words, (*arguments, function), named)
-
-        return register
-
     def word(self, name: str) -> "Path":
         """The path one word longer. Raises AttributeError for what is no word, or too many of them."""
         return Path(self._ask, (*self._words, _word(name, self._words)))
+
+
+class Registering:
+    """`@$.on("Deal.*")` over a `def`: the call is made when the function is there."""
+
+    __slots__ = ("_arguments", "_named", "_path")
+
+    def __init__(self, path: Path, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> None:
+        self._path = path
+        self._arguments = arguments
+        self._named = named
+
+    def __call__(self, function: Any) -> Any:
+        return self._path(*self._arguments, function, **self._named)
+
+    def __repr__(self) -> str:
+        return f"{self._path!r}({''.join(f'{each!r:.80}, ' for each in self._arguments)}fn)"
 
 
 class Dollar:
@@ -68,11 +76,19 @@ class Dollar:
         return Path(self._ask, (_word(name, ()),))
 
 
+def awaits_function(arguments: Sequence[Any]) -> bool:
+    """Whether these arguments of a registering call are a name and options, and the function is still to come."""
+    name, options = arguments[:1], arguments[1:]
+    return not any(map(callable, name)) and (not options or (len(options) == 1 and isinstance(options[0], dict)))
+
+
 def called(value: Path | Dollar) -> str:
     """How a path that was not called is most likely meant: `$.Deal` is `$.Deal.find()`."""
     words = repr(value).split(".")
     if len(words) == 2 and words[1][:1].isupper():
         return f"{value!r}.find()"
+    if len(words) == 2 and words[1] in ("events", "handlers", "nouns", "runs"):
+        return f"{value!r}.list()"
     return "$.Deal.find()" if len(words) == 1 else f"{value!r}()"
 
 
