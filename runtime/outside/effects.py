@@ -23,6 +23,8 @@ from runtime.writer import Step, no_step
 
 # Of one run; each write costs two syncs and a place in the log.
 CALLS_MAX = 1_000
+# What a service answers that did nothing and asks to come again: no outcome that a later try is bound to.
+COME_AGAIN = frozenset({429, 503})
 PLANNED_ANSWER: dict[str, Any] = {"status": 0, "headers": {}, "text": "", "planned": True}
 
 NewSalt = Callable[[], str]
@@ -135,7 +137,7 @@ class Effects:
         answer = self.http.send(request, seconds=self._seconds)
         shown = answer.shown()
         # One that is too big is asked for again by a later try: a read may be.
-        if self.again and len(answer.body) <= ANSWER_BYTES_MAX:
+        if self.again and len(answer.body) <= ANSWER_BYTES_MAX and answer.status not in COME_AGAIN:
             salt = self._salt()
             kept = ReadAnswer(
                 run=self.run,
@@ -249,7 +251,7 @@ class Effects:
                 )
                 raise self.stuck
             return self._sent(request, known.intent)
-        if outcome.status == 0 and not outcome.forgotten:  # nothing had left
+        if _came_to_nothing(known.intent, outcome) and not outcome.forgotten:
             self._journal.intend(msgspec.structs.replace(known.intent, at=self._now()))
             return self._sent(request, known.intent)
         self.wrote = True
@@ -258,6 +260,11 @@ class Effects:
         if outcome.error is not None:
             raise from_dict(outcome.error)
         return outcome.answer
+
+
+def _came_to_nothing(intent: Intent, outcome: Outcome) -> bool:
+    """Whether nothing had left, or the service refused it; a 503 may come from a gateway in front of one that did not."""
+    return outcome.status in (0, 429) or (outcome.status in COME_AGAIN and intent.repeatable)
 
 
 def _same(before: Intent | ReadAnswer, request: Request) -> bool:

@@ -87,10 +87,29 @@ def test_a_run_that_is_tried_again_is_given_what_it_was_given(journal: Journal, 
 
 
 def test_an_answer_that_is_a_failure_is_given_again_as_well(journal: Journal) -> None:
-    with service(lambda heard: (503, {}, b"busy")) as busy:
-        first = tried(journal, busy.address).call(post(busy.address))
-        assert (first["status"], tried(journal, busy.address).call(post(busy.address))) == (503, first)
-        assert len(busy.heard) == 1
+    with service(lambda heard: (500, {}, b"broken")) as broken:
+        first = tried(journal, broken.address).call(post(broken.address))
+        assert (first["status"], tried(journal, broken.address).call(post(broken.address))) == (500, first)
+        assert len(broken.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "idempotent", "heard"), [(429, False, 2), (429, True, 2), (503, True, 2), (503, False, 1)]
+)
+def test_what_a_service_puts_off_is_asked_again_if_that_does_no_harm(
+    journal: Journal, status: int, idempotent: bool, heard: int
+) -> None:
+    with service(lambda heard: (status, {}, b"later")) as busy:
+        for _ in range(2):
+            assert tried(journal, busy.address).call(post(busy.address), idempotent=idempotent)["status"] == status
+        assert len(busy.heard) == heard
+
+
+def test_a_read_that_is_put_off_is_asked_again(journal: Journal) -> None:
+    with service(lambda heard: (503, {}, b"later")) as busy:
+        for _ in range(2):
+            tried(journal, busy.address).call(get(busy.address))
+        assert len(busy.heard) == 2
 
 
 def test_an_answer_that_cannot_be_given_is_refused_again_and_not_asked_for(journal: Journal) -> None:
