@@ -198,6 +198,11 @@ class Zygote:
             return int(self._control.recv(MESSAGE_BYTES_MAX))
         return None
 
+    def kill(self, worker: Worker) -> None:
+        """Ends a worker of which there is no handle."""
+        with self._lock, contextlib.suppress(OSError):
+            self._control.send(b"K%d" % worker.pid)
+
     def retire(self) -> None:
         """It forks no more, and ends with its last worker."""
         with self._counting:
@@ -225,12 +230,20 @@ class _ForkedWorker(Worker):
     def __init__(self, *, connection: socket.socket, pid: int, handle: int | None, zygote: Zygote) -> None:
         super().__init__(connection=connection, pid=pid, handle=handle)
         self.zygote = zygote
+        self._has_handle = handle is not None
         self._is_counted = True
+
+    def kill(self) -> None:
+        super().kill()
+        if not self._has_handle:
+            self.zygote.kill(self)
 
     def end(self) -> None:
         super().end()
         if self._is_counted:
             self._is_counted = False
+            if not self._has_handle:
+                self.zygote.kill(self)
             self.zygote.let_go()
 
 

@@ -4,11 +4,13 @@ It is started as `python -I -B -m runtime.sandbox.zygote <descriptor>`, with an 
 end of a SEQPACKET socket. Each message there is one request:
 
     b"F" + a socket      fork a worker that talks over that socket; answer: its pid, with a pidfd where there are such
+    b"K" + a pid         end that worker; no answer. For kernels without pidfds, and servers without a descriptor left
     b"S" + a pid         how did that worker end? answer: its exit code, or minus its signal; empty when not known
 
 The end of the socket is the end of the zygote, and with it of every worker.
 """
 
+import contextlib
 import gc
 import os
 import signal
@@ -67,6 +69,8 @@ def answer(control: socket.socket, serve: Callable[[Channel], NoReturn]) -> NoRe
                 break
             if message[:1] == b"F":
                 _fork(control, descriptors[0], serve)
+            elif message[:1] == b"K":
+                _kill(int(message[1:]), ends)
             else:
                 control.send(_end_of(int(message[1:]), ends))
             _reap(ends)
@@ -102,6 +106,14 @@ def _fork(control: socket.socket, descriptor: int, serve: Callable[[Channel], No
         return
     socket.send_fds(control, [str(pid).encode()], [handle])
     os.close(handle)
+
+
+def _kill(pid: int, ends: OrderedDict[int, int]) -> None:
+    """Until it is reaped, which only we do, a pid means the worker that was forked under it."""
+    _reap(ends)
+    if pid not in ends:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _reap(ends: OrderedDict[int, int]) -> None:

@@ -43,6 +43,32 @@ def test_a_forked_worker_stands_behind_whatever_its_kernel_offers(program: tuple
 
 
 @linux
+@pytest.mark.parametrize(
+    ("forbidden", "walls"),
+    [
+        ("unshare", {"namespaces": "missing: the kernel does not allow them here (Operation not permitted)"}),
+        ("mount", {"empty_root": "missing: the kernel does not allow it here (Operation not permitted)"}),
+        ("landlock_create_ruleset", {"landlock": "missing: this kernel has none, or it is switched off"}),
+        ("pidfd_open", {}),
+    ],
+)
+def test_what_a_container_forbids_is_missing_and_the_rest_stands(forbidden: str, walls: dict[str, str]) -> None:
+    whole, found = of(ZygoteNursery()), of(ZygoteNursery((str(HERE / "of_container.py"), forbidden)))
+    assert found.faults == ()
+    assert {name: state for name, state in found.walls.items() if name in walls} == walls
+    beyond = {"empty_root"} if "namespaces" in walls else set[str]()
+    assert found.standing == whole.standing - set(walls) - beyond
+    assert found.probes == whole.probes
+
+
+@linux
+def test_a_wall_that_is_offered_and_cannot_be_raised_is_a_fault() -> None:
+    found = of(ZygoteNursery((str(HERE / "of_container.py"), "landlock_restrict_self")))
+    assert found.walls["landlock"].startswith("failed: ")
+    assert [fault.partition(" ")[0] for fault in found.faults] == ["landlock"]
+
+
+@linux
 def test_a_spawned_worker_stands_behind_its_own_walls() -> None:
     found = of(SpawnNursery())
     assert found.faults == ()
