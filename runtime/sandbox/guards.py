@@ -60,7 +60,10 @@ def namespace(*, dollar: Dollar, write: Callable[[str], None], now: Moment, chan
     def print_text(
         *values: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
     ) -> None:
-        write((" " if sep is None else sep).join(map(text_of, values)) + ("\n" if end is None else end))
+        between, last = " " if sep is None else sep, "\n" if end is None else end
+        if type(between) is not str or type(last) is not str:  # an object's own `join` could give anything
+            raise TypeError("sep and end of print are texts")
+        write(between.join(map(text_of, values)) + last)
 
     return {
         "$": dollar,
@@ -136,7 +139,7 @@ def _attribute(value: object, name: str) -> Any:
         raise AttributeError(f"module {value.name!r} has no {name!r} here" + _near(name, value.members))
     if isinstance(value, BaseException) and name in EXCEPTION_ATTRIBUTES:
         return _of_exception(value, name)
-    if isinstance(kind, AuthorsClass):
+    if isinstance(kind, AuthorsClass) and (_is_own(kind, name) or not hasattr(Exception, name)):
         return getattr(value, name)
     if isinstance(value, type):
         return _of_class(value, name)
@@ -148,13 +151,18 @@ def _has_attribute(value: Any, name: str) -> bool:
 
 
 def _of_class(kind: type[Any], name: str) -> Any:
-    if type(kind) is AuthorsClass and any(name in vars(base) for base in kind.__mro__ if type(base) is AuthorsClass):
+    if type(kind) is AuthorsClass and _is_own(kind, name):
         return getattr(kind, name)
     real = kind.stands_for if isinstance(kind, StandIn) else kind
     listed = CLASS_ATTRIBUTES.get(real, frozenset[str]())
     if name in listed:
         return getattr(kind if name in vars(kind) else real, name)
     raise AttributeError(f"{name_of(kind)} has no {name!r} here" + _near(name, listed))
+
+
+def _is_own(kind: type[Any], name: str) -> bool:
+    """Whether a class of the program, and no class of ours that it builds on, says what the name is."""
+    return any(name in vars(base) for base in kind.__mro__ if type(base) is AuthorsClass)
 
 
 def _of_exception(error: BaseException, name: str) -> Any:

@@ -63,13 +63,20 @@ def dollars(text: str) -> None:
 
 
 def policy(text: str) -> None:
-    """What the policy lets through reads no attribute and no item past the guards, and names nothing of ours but them."""
+    """What the policy lets through touches no attribute and no item past the guards, and names nothing of ours but them."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            code = compiled(parse(text), "<do>")
+            source = parse(text)
+            code = compiled(source, "<do>")
     except (SyntaxError, NotAllowed):
         return
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.Attribute | ast.Subscript):
+            # Reads have become calls; what is written to or deleted from has been asked for by `_write_`.
+            assert isinstance(node.value, ast.Call) and isinstance(node.value.func, ast.Name), (text, ast.dump(node))
+            assert (node.value.func.id, type(node.ctx)) != ("_write_", ast.Load), (text, ast.dump(node))
+            assert node.value.func.id == "_write_", (text, ast.dump(node))
     lines = text.replace("\r\n", "\n").replace("\r", "\n").count("\n") + 1
     for part in _codes(code):
         before: dis.Instruction | None = None

@@ -168,6 +168,17 @@ result = getattr((), Name('__class__'))
     a_noun_in_other_letters="result = getattr($, 'De\\u0430l').find()",
     a_noun_with_a_width_of_zero="result = getattr($, 'Deal\\u200b').find()",
     a_call_of_our_own="for n in range(1000): $.$describe('Deal')\nresult = 1",
+    an_error_of_ones_own_shows_what_it_builds_on="class E(Exception): pass\nresult = E().with_traceback",
+    a_separator_that_gives_what_is_printed="""
+class Long:
+    def __len__(self): return 0
+    def __getitem__(self, place): return 'x' * 10 ** 6
+class Between:
+    def join(self, parts): return self
+    def __add__(self, other): return Long()
+for n in range(3): print('a', 'b', sep=Between())
+result = 1
+""",
     a_result_that_passes_for_a_frame='print(\'{"t":"done","ok":1}\')\nresult = lambda: 1',
 )
 

@@ -65,6 +65,10 @@ Run = Callable[..., Outcome]
             "class C:\n    def __enter__(self): return self\n    def __exit__(self, t, v, tb):\n"
             "        self.tb = tb\n        return True\nwith C() as c: 1 / 0\ngetattr(c.tb, 'tb_next')"
         ),
+        "class E(Exception): pass\nE().with_traceback",
+        "class E(ValueError): pass\nE().add_note",
+        "class S:\n    def join(self, parts): return self\n    def __add__(self, other): return [1]\nprint('a', 'b', sep=S())",
+        "print('a', end=b'')",
         "class A(list): pass",
         "class A(type(1)): pass",
         "class A(BaseException): pass",
