@@ -66,6 +66,7 @@ class EngineOptions:
     limits: InstanceLimits = field(default_factory=InstanceLimits)
     cache_bytes: int = 112 << 20  # entities kept in memory, by all open tenants together
     workers: int = 2  # sandbox workers that are kept warm
+    run_seconds_max: float | None = None  # of each run of code, where that is less than the key's level allows
     hosts: Hosts = field(default_factory=Hosts)  # that tenants may ask, see `runtime.outside`
     accept_fewer_walls: bool = False  # several tenants run code also where the kernel has no walls between them
     nursery: Nursery | None = None  # of sandbox workers, where it is not the platform's to say
@@ -91,7 +92,12 @@ class Engine:
         self._tails = Tails()
         self._closing = threading.Event()
         self._http = client(self._options.hosts)
-        self.pool = Pool(size=self._options.workers, nursery=self._options.nursery, why_not=self._why_no_code)
+        self.pool = Pool(
+            size=self._options.workers,
+            nursery=self._options.nursery,
+            why_not=self._why_no_code,
+            seconds_max=self._options.run_seconds_max,
+        )
         self._upkeep = threading.Thread(target=self._keep_up, name="verbena-upkeep", daemon=True)
         self._upkeep.start()
 
@@ -235,7 +241,7 @@ class Engine:
             with self._apart(name, "is being written anew after an erasure"), self._new_file(path) as new:
                 with (
                     closing(TenantFile(self._instance, path, name)) as file,
-                    closing(without_erased(self._instance, file, new)) as made,
+                    closing(without_erased(self._instance, file, new, tenant.vocabulary)) as made,
                 ):
                     made.checkpoint()
                 self._put_in_place(new, path)

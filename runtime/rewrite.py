@@ -1,4 +1,7 @@
-"""A tenant's file written anew: from its log alone, to prove that the tables follow from it, or without what was erased."""
+"""A tenant's file written anew: from its log alone, to prove that the tables follow from it, or without what was erased.
+
+What does not follow from the log is carried over: the ledger of runs, and answers that a repeated call gets again.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +12,9 @@ import msgspec
 from runtime import entity as entities
 from runtime.declaration import from_data
 from runtime.entity import Entity
+from runtime.erased_runs import runs_of_erased, without_texts
 from runtime.noun import Noun
+from runtime.own_nouns import RUN
 from runtime.perform import unique_keys
 from runtime.sql import Sql, quoted
 from runtime.store import Batch, Instance, TenantFile, key_text, schema
@@ -36,8 +41,8 @@ _decode_body = msgspec.json.Decoder(dict[str, Any]).decode
 def rebuilt(instance: Instance, file: TenantFile, path: Path, catalogue: Vocabulary, special: list[Noun]) -> TenantFile:
     """A new file at `path` whose tables are folded from the log of `file` alone; the caller closes it.
 
-    The log is not in it before `complete`. `special` are the nouns of the runtime itself: the noun of nouns, and those
-    that stand in the log beside it.
+    The log, and what does not follow from it, is not in it before `complete`. `special` are the nouns of the runtime
+    itself: the noun of nouns, and those that stand in the log beside it.
     """
     made = TenantFile(instance, path, f"{file.name} rebuilt", logged=False)
     try:
@@ -70,8 +75,10 @@ def _fold_tables(file: TenantFile, made: TenantFile, catalogue: Vocabulary, spec
 
 
 def complete(file: TenantFile, made: TenantFile) -> None:
-    """Give a file that was rebuilt its log too, so that it can stand in the other's place."""
+    """Give a file that was rebuilt its log, its ledger and its answers, so that it can stand in the other's place."""
     _copy_log(file, made)
+    _copy_ledger(file, made, but=[])
+    made.execute(f'INSERT INTO {made.catalog}."$answers" SELECT * FROM {file.catalog}."$answers"')
     made.checkpoint()
 
 
@@ -90,39 +97,56 @@ def differing(file: TenantFile, other: TenantFile, nouns: list[Noun]) -> list[st
     return found + _rows_that_differ(file, "the unique values", ours, theirs, ["key", "id"])
 
 
-def without_erased(instance: Instance, file: TenantFile, path: Path) -> TenantFile:
+def without_erased(instance: Instance, file: TenantFile, path: Path, vocabulary: Vocabulary) -> TenantFile:
     """A new file at `path` with everything that is to be kept, and nothing of the entities that were erased.
 
     Of their events the envelope stays, and in place of the salt the salted hash, so that every leaf can still be checked.
-    Answers and plans are left out: they hold what entities were. The caller closes it.
+    So it is with the events of runs whose texts may hold what was erased, see `runtime.erased_runs`. Answers and plans are
+    left out: they hold what entities were. The caller closes it.
     """
     made = TenantFile(instance, path, f"{file.name} rewritten")
     try:
-        _copy_what_is_kept(instance, file, made)
+        _copy_what_is_kept(instance, file, made, runs_of_erased(file, vocabulary))
     except BaseException:
         made.close()
         raise
     return made
 
 
-def _copy_what_is_kept(instance: Instance, file: TenantFile, made: TenantFile) -> None:
-    erased = f"(SELECT entity FROM {file.catalog}.events WHERE verb = 'erase')"
-    gone = f"entity IN {erased} AND verb <> 'erase'"
+def _copy_what_is_kept(instance: Instance, file: TenantFile, made: TenantFile, runs: list[str]) -> None:
+    forgotten = f'{made.catalog}."$forgotten"'
+    made.execute(f"CREATE TABLE {forgotten} AS SELECT unnest(?::VARCHAR[]) AS entity", (runs,))
+    made.execute(f"INSERT INTO {forgotten} SELECT DISTINCT entity FROM {file.catalog}.events WHERE verb = 'erase'")
+    gone = f"entity IN (SELECT entity FROM {forgotten}) AND verb <> 'erase'"
     _copy_log(
         file,
         made,
         payload=f"CASE WHEN {gone} THEN NULL ELSE payload END",
-        salt=f"CASE WHEN {gone} AND payload IS NOT NULL THEN unhex(sha256(salt || payload::BLOB)) ELSE salt END",
+        salt=f"CASE WHEN {gone} AND payload IS NOT NULL THEN unhex(sha256(salt || encode(payload))) ELSE salt END",
     )
+    made.execute(f"DROP TABLE {forgotten}")
+    _copy_ledger(file, made, but=runs)
     cursor = instance.cursor()
     kept = "SELECT table_name, sql FROM duckdb_tables() WHERE database_name = ?"
     for table, statement in cursor.execute(kept, [file.name]).fetchall():
-        if table in ("events", "meta", "$answers", "$plans") or table.endswith("$past"):
+        if table in ("events", "meta", "$answers", "$plans", RUN.key) or table.endswith("$past"):
             continue
         if table not in ("unique", "$tiles"):
             _, _, columns = statement.partition("(")
             cursor.execute(f"CREATE TABLE {made.catalog}.{quoted(table)}({columns}")
         cursor.execute(f"INSERT INTO {made.catalog}.{quoted(table)} SELECT * FROM {file.catalog}.{quoted(table)}")
+
+
+def _copy_ledger(file: TenantFile, made: TenantFile, *, but: list[str]) -> None:
+    """Copy every run, `but` these without their texts: what was in a new file for a moment would stay in its bytes."""
+    table = file.table(RUN)
+    if table is None:
+        return
+    made.commit(Batch(nouns={RUN.name: RUN}))  # makes its table
+    others = f'SELECT * FROM {table} WHERE "$id" NOT IN (SELECT unnest(?::VARCHAR[])) ORDER BY "$number"'
+    made.execute(f"INSERT INTO {made.table(RUN)} BY NAME {others}", (but,))
+    for rows in without_texts(file, but):
+        made.commit(Batch(nouns={RUN.name: RUN}, new={RUN.name: rows}))
 
 
 def unfinished_erasures(file: TenantFile) -> int:

@@ -24,12 +24,14 @@ class Clock:
 class Door:
     """One tenant of an engine on a data folder."""
 
-    def __init__(self, data: Path, name: str = "default", *, hosts: str = "") -> None:
+    def __init__(self, data: Path, name: str = "default", *, hosts: str = "", **options: Any) -> None:
+        """`options` are further ones of the engine."""
         self.data = data
         self.name = name
         self.clock = Clock()
-        self.hosts = read_hosts(hosts)  # that code may ask
-        self.engine = Engine(data, EngineOptions(clock=self.clock, hosts=self.hosts))
+        # `hosts` are those that code may ask.
+        self.options = EngineOptions(clock=self.clock, hosts=read_hosts(hosts), **options)
+        self.engine = Engine(data, self.options)
 
     def __call__(self, call: str, **arguments: Any) -> Any:
         return decode(self.engine.answer(Question(call, self.name, arguments)))
@@ -47,7 +49,7 @@ class Door:
     def reopen(self) -> None:
         """End the engine and start another one on the same folder."""
         self.engine.close()
-        self.engine = Engine(self.data, EngineOptions(clock=self.clock, hosts=self.hosts))
+        self.engine = Engine(self.data, self.options)
 
     def close(self) -> None:
         """End the engine; whatever was done, the tables must be what the log says."""

@@ -56,6 +56,14 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
     assert door.do(f'$.Contact.create(name="Heir", email="{MAIL}").name') == "Heir"
 
 
+def test_an_entity_is_erased_whatever_letters_json_writes_it_with(door: Door) -> None:
+    id = door.do("""$.Contact.create(name='Ada "the first"\\nof \\\\x41 and \\u0007').id""")
+    before = leaves(door)
+    door.do(f"$.Contact.erase({id!r})")
+    assert leaves(door)[: len(before)] == before
+    assert door("verify")["faults"] == []
+
+
 def test_an_erasure_that_was_cut_off_is_finished_before_anybody_is_answered(door: Door) -> None:
     id = door.do(f'$.Contact.create(name="{SECRET}").id')
     tenant = door.engine.tenant("default")
