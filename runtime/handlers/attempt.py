@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -26,11 +27,13 @@ from runtime.sql import Sql
 from runtime.store import EventRow
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Change, Unit
-from runtime.values import format_datetime
+from runtime.values import format_datetime, naive_datetime
 
 # Errors that pass by themselves. A run that ended in one is tried again after each of these, then it is dead.
 PASSING = frozenset({"unavailable", "rate_limited", "conflict"})
 BACKOFF: tuple[int, ...] = (1, 5, 30, 120, 600)  # seconds
+# How a run stands that is to be carried out, now or when it is due.
+WAITING = ("Waiting", "Retrying")
 # So many causes of runs are kept in memory, none of more characters than this.
 REMEMBERED_MAX = 1_000
 REMEMBERED_CHARS_MAX = 16_000
@@ -38,6 +41,10 @@ REMEMBERED_CHARS_MAX = 16_000
 FAILURES_MAX = 20
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Settled(Exception):
+    """Somebody else has ended the run meanwhile: it is not carried out, or what it did is dropped."""
 
 
 class NotStarted(Exception):
@@ -60,10 +67,11 @@ class Attempt:
         self._pool = pool
         self._answer_for = answer_for
         self._failures: dict[str, int] = {}  # handler → how often it failed in a row
+        self._counting = threading.Lock()  # of these: its runs about different entities end at the same time
         self._causes: dict[str, tuple[Noun, Body]] = {}  # event → what it left; the latest only
 
     def carry_out(self, run: Entity, handler: Handler, given: Given, session: Session) -> Entity:
-        """The run as the attempt left it. Raises NotStarted; whatever the code ends in is recorded and not raised."""
+        """The run as the attempt left it. Raises NotStarted and Settled; what the code ends in is recorded, not raised."""
         tenant, body = self._tenant, run.body
         ended: list[Outcome] = []
 
@@ -74,6 +82,9 @@ class Attempt:
             return made
 
         def work(unit: Unit) -> Entity:
+            # Read before it begins, so that one that is released meanwhile meets a conflict, and comes here again.
+            if not _waits(unit.read(RUN, run.id)):
+                raise Settled
             outcome = session.run(
                 handler.program,
                 self._answer_for(unit),
@@ -155,10 +166,19 @@ class Attempt:
         after = entities.renamed(noun, _decode(rows[0].payload)["after"])
         return Given(entities.shown(noun, after, self._tenant.context), body["$createdAt"])
 
-    def end(self, run: Entity, verb: str, **changed: Any) -> Entity:
-        """Commit what becomes of a run that is not carried out."""
-        caller = Caller(tenant=self._tenant.name, actor="verbena")
-        return self._tenant.in_turn(caller, lambda unit: unit.stage_own(RUN, verb, run.id, changed)).value
+    def end(self, run: Entity, verb: str, **changed: Any) -> None:
+        """Commit what becomes of a run that is not carried out. Raises Settled."""
+
+        def record(unit: Unit) -> None:
+            if not _waits(unit.read(RUN, run.id)):
+                raise Settled
+            unit.stage_own(RUN, verb, run.id, changed)
+
+        self._tenant.in_turn(Caller(tenant=self._tenant.name, actor="verbena"), record)
+
+    def trusted_again(self, handler: str) -> None:
+        """Somebody enabled a handler or stored it anew: how often it failed before does not count."""
+        self._failures[handler] = 0
 
     def _fail(self, run: Entity, handler: Handler, error: VerbenaError, outcome: Outcome) -> Entity:
         attempts: int = run.body.get("attempts", 0) + 1
@@ -167,8 +187,7 @@ class Attempt:
         due: datetime | None = None
         if passing and attempts <= len(BACKOFF):
             due = self._tenant.clock() + timedelta(seconds=BACKOFF[attempts - 1])
-        failures = self._failures_of(handler) + 1
-        self._failures[handler.id] = failures
+        failures = self._failed_once_more(handler)
         values = self._told(run, handler, outcome, error, {run.body.get("entity", run.id)})
         values |= {
             "status": "Stuck" if stuck else "Retrying" if due is not None else "Dead" if passing else "Failed",
@@ -176,13 +195,16 @@ class Attempt:
         }
 
         def record(unit: Unit) -> Entity:
+            if not _waits(unit.read(RUN, run.id)):
+                raise Settled
             unit.cause = run.body.get("cause")
             if (
                 failures >= FAILURES_MAX
                 and (stored := unit.read(HANDLER, handler.id))
                 and stored.body["status"] == "Active"
             ):
-                reason = f"it failed {failures} times in a row, last with: {error.message}"[:500]
+                # Not how: an error is text that anybody's data may stand in, and this event is never erased.
+                reason = f"it failed {failures} times in a row, last in {run.id}"
                 unit.stage_own(HANDLER, "disable", handler.id, {"status": "Disabled", "reason": reason})
             verb = {"Dead": "bury", "Stuck": "stick"}.get(values["status"], "fail")
             return unit.stage_own(RUN, verb, run.id, values)
@@ -209,16 +231,27 @@ class Attempt:
             ),
         }
 
+    def _failed_once_more(self, handler: Handler) -> int:
+        with self._counting:
+            self._failures[handler.id] = failures = self._failures_of(handler) + 1
+            return failures
+
     def _failures_of(self, handler: Handler) -> int:
         """How often the handler failed in a row; after a restart, as the ledger has it."""
         known = self._failures.get(handler.id)
         table = self._tenant.file.table(RUN)
-        if known is not None or table is None:
+        stored = self._tenant.graph.get(HANDLER, handler.id)
+        if known is not None or table is None or stored is None:
             return known or 0
-        sql = f"""SELECT status FROM {table} WHERE handler = ? AND attempts > 0
+        since = naive_datetime(stored.body["$updatedAt"])
+        sql = f"""SELECT status FROM {table} WHERE handler = ? AND attempts > 0 AND "$updatedAt" >= ?
             ORDER BY "$updatedAt" DESC, "$number" DESC LIMIT {FAILURES_MAX}"""
-        states = [state for (state,) in self._tenant.file.rows(Sql(sql, (handler.id,)))]
+        states = [state for (state,) in self._tenant.file.rows(Sql(sql, (handler.id, since)))]
         return next((place for place, state in enumerate(states) if state == "Succeeded"), len(states))
+
+
+def _waits(run: Entity | None) -> bool:
+    return run is not None and run.body["status"] in WAITING
 
 
 def seed_of(run: str) -> int:

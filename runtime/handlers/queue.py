@@ -36,8 +36,9 @@ Load = Callable[[int, int], Sequence[Place]]
 class Queue:
     """The waiting runs of one tenant. The caller holds a lock around every call."""
 
-    def __init__(self, load: Load) -> None:
+    def __init__(self, load: Load, *, in_memory_max: int = IN_MEMORY_MAX) -> None:
         self._load = load
+        self._in_memory_max = in_memory_max
         self._by_key: OrderedDict[str, deque[Place]] = OrderedDict()
         self._ready: deque[str] = deque()  # keys of which nothing runs, the one that waits longest first
         self._size = 0
@@ -45,7 +46,9 @@ class Queue:
         self._beyond = 0  # the highest number that stands in the ledger only
         self._due: list[tuple[datetime, int, Place]] = []
         self._pending: set[str] = set()
-        self.read_on(complete=False)
+        self._given_out: set[str] = set()
+        self._once_more: set[str] = set()  # given out, and to be run again behind what waits for the same
+        self.read_on()
 
     def __contains__(self, id: object) -> bool:
         return id in self._pending
@@ -53,15 +56,20 @@ class Queue:
     def add(self, places: Sequence[Place]) -> None:
         """Runs that were committed just now."""
         for place in places:
-            if self._size >= IN_MEMORY_MAX or self._beyond > self._last:
+            if self._size >= self._in_memory_max or self._beyond > self._last:
                 self._beyond = max(self._beyond, place.number)
             else:
                 self._append(place)
                 self._last = max(self._last, place.number)
 
     def again(self, place: Place) -> None:
-        """A run that was set aside and is to be run now, behind what waits for the same."""
-        if place.id not in self._pending:
+        """A run that was set aside and is to be run now, behind what waits for the same.
+
+        One that is given out has ended a moment ago, or is about to: what it waits for now may have come too late for it.
+        """
+        if place.id in self._given_out:
+            self._once_more.add(place.id)
+        elif place.id not in self._pending:
             self._append(place)
 
     def later(self, place: Place, at: datetime) -> None:
@@ -77,19 +85,25 @@ class Queue:
         """The run that comes next, or None. Nothing else of its key is given out until `done`."""
         if not self._ready:
             return None
-        return self._by_key[self._ready.popleft()][0]
+        place = self._by_key[self._ready.popleft()][0]
+        self._given_out.add(place.id)
+        return place
 
     def done(self, place: Place) -> None:
         """A run that was given out has ended, whatever it came to."""
         waiting = self._by_key[place.key]
         waiting.popleft()
         self._pending.discard(place.id)
+        self._given_out.discard(place.id)
         self._size -= 1
         if waiting:
             self._ready.append(place.key)
         else:
             del self._by_key[place.key]
-        if self._beyond > self._last and self._size <= IN_MEMORY_MAX // 2:
+        if place.id in self._once_more:
+            self._once_more.discard(place.id)
+            self._append(place)
+        if self._beyond > self._last and self._size <= self._in_memory_max // 2:
             self.read_on()
 
     def ahead_of(self, place: Place) -> str | None:
@@ -107,9 +121,9 @@ class Queue:
         """Whether nothing waits or runs; what is due later is not counted."""
         return not self._size
 
-    def read_on(self, *, complete: bool = True) -> None:
-        """Read more of the backlog from the ledger; not `complete`: nobody knows yet how long it is."""
-        room = IN_MEMORY_MAX - self._size
+    def read_on(self) -> None:
+        """Read more of the backlog from the ledger."""
+        room = self._in_memory_max - self._size
         found = self._load(self._last, room)
         for place in found:
             if place.id not in self._pending:
@@ -117,8 +131,8 @@ class Queue:
             self._last = place.number
         if len(found) < room:
             self._last = max(self._last, self._beyond)
-        elif not complete:
-            self._beyond = self._last + 1
+        else:  # as much as was asked for: nobody knows how long it goes on
+            self._beyond = max(self._beyond, self._last + 1)
 
     def _append(self, place: Place) -> None:
         waiting = self._by_key.get(place.key)

@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from runtime.entity import Entity, decoded
-from runtime.handlers.attempt import Attempt, NotStarted
+from runtime.handlers.attempt import WAITING, Attempt, NotStarted, Settled
 from runtime.handlers.before import AnswerFor
 from runtime.handlers.queue import Place, Queue, place_of
 from runtime.handlers.timetable import Timetable, given
@@ -27,6 +28,9 @@ RUNS_AT_ONCE = 6
 SHARED_SECONDS_MAX = 0.25
 # A run that no worker took is tried again after this.
 PAUSE_SECONDS = 0.5
+
+# One that could not even be recorded as failed waits as long.
+FAULT_PAUSE = timedelta(seconds=30)
 
 log = structlog.get_logger()
 
@@ -61,6 +65,7 @@ class Runner:
 
     def enabled(self, handler: str) -> None:
         """Hear that a handler may run again."""
+        self._attempt.trusted_again(handler)
         with self._changed:
             for place in self._held.pop(handler, ()):
                 self._queue.again(place)
@@ -171,21 +176,24 @@ class Runner:
                 return
         try:
             self._run(place, run, session)
+        except Settled:
+            pass  # it was released, or tried by another
         except Exception:
-            if not self._closed:  # it stands in the ledger as before, and is run when the tenant is opened again
+            if not self._closed:  # it stands in the ledger as before
                 log.exception("a run could not be carried out", run=place.id)
+                with self._changed:
+                    self._queue.later(place, self._tenant.clock() + FAULT_PAUSE)
 
     def _run(self, place: Place, run: Entity | None, session: Session) -> None:
         """One attempt at one run, or what becomes of it without one."""
-        if run is None or run.body["status"] not in ("Waiting", "Retrying"):
+        if run is None or run.body["status"] not in WAITING:
             return  # it was released meanwhile
         handler = self._tenant.handlers.all.get(run.body["handler"])
         if handler is None or handler.status == "Removed":
             self._attempt.end(run, "release", status="Released", error=_told("not_found", "its handler was removed"))
             return
         if not handler.active:
-            with self._changed:
-                self._held.setdefault(handler.id, []).append(place)
+            self._hold(place, handler.id)
             return
         given = self._attempt.given(run)
         if given is None:
@@ -204,6 +212,15 @@ class Runner:
         if run.body["status"] == "Retrying":
             with self._changed:
                 self._queue.later(place, parse_datetime(run.body["dueAt"]))
+
+    def _hold(self, place: Place, handler: str) -> None:
+        """Set a run aside until its handler is enabled, which may have happened just now."""
+        with self._changed:
+            present = self._tenant.handlers.all.get(handler)
+            if present is None or present.status != "Disabled":
+                self._queue.again(place)
+            else:
+                self._held.setdefault(handler, []).append(place)
 
     def _waiting(self, after: int, limit: int) -> list[Place]:
         table = self._tenant.file.table(RUN)
