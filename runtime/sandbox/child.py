@@ -1,6 +1,5 @@
 """The worker: jobs of one tenant, one after another, an answer each, and the end of the process."""
 
-import contextlib
 import datetime
 import json
 import os
@@ -63,6 +62,7 @@ class Run:
         self.output = Output()
         self.seconds = self.job["deadline_ms"] / 1000 if hasattr(signal, "setitimer") else 0.0
         self.source: Source | None = None
+        self.hint_for_nothing: str | None = None
         self.returned: TracebackType | None = None  # where the program left with `return`
 
     def perform(self) -> None:
@@ -70,7 +70,8 @@ class Run:
         self.bound()
         try:
             value = plain(self.value())
-            hint = self._hint_for_nothing() if value is None else None
+            gave_nothing = value is None and self.returned is None and self.output.is_empty()
+            hint = self.hint_for_nothing if gave_nothing else None
             told = {"ok": value, "error": None, "out": self.output.text(), "hint": hint}
             last = encoded({"t": "done", **told}, what="the result")
         except BaseException as error:
@@ -101,6 +102,7 @@ class Run:
             return probes.tried(self.job["probe"], self.channel.fileno)
         filename = self.job["filename"]
         self.source = parse(self.job["code"], filename)
+        self.hint_for_nothing = hint_for_nothing(self.source)  # now, for the policy uses the tree up
         program = compiled(self.source, filename)
         chance = random.Random(self.job["seed"])
         guarded = namespace(dollar=Dollar(self.ask), write=self.output.write, now=self.now, chance=chance)
@@ -123,12 +125,6 @@ class Run:
     def _function(self, function: FunctionType) -> dict[str, Any]:
         # Parsed again: the policy has used up the first tree, and few programs come here.
         return Functions(parse(self.job["code"], self.job["filename"])).shape(function)
-
-    def _hint_for_nothing(self) -> str | None:
-        if self.source is not None and self.returned is None and self.output.is_empty():
-            with contextlib.suppress(MemoryError):  # what went well does not fail for a hint
-                return hint_for_nothing(parse(self.job["code"], self.job["filename"]))  # the first tree is used up
-        return None
 
     def _failed(self, error: BaseException) -> bytes:
         try:
