@@ -29,6 +29,7 @@ def enter(control: int) -> str | None:
     pid = os.fork()
     if pid:
         os.close(control)  # else its other end would never learn that the zygote has gone
+        drop_rights()  # it only waits
         _, status = os.waitpid(pid, 0)
         os._exit(max(os.waitstatus_to_exitcode(status), 0))
     kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
