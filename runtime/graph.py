@@ -167,6 +167,15 @@ class Graph:
         with self._keys_lock:
             self._keys = None
 
+    def dropped(self, ids: Iterable[str]) -> None:
+        """Take these out of the cache: their rows are gone."""
+        with self._lock:
+            self._commits += 1
+            for id in ids:
+                former = self._cache.pop(id, None)
+                if former is not None:
+                    self._cache_bytes -= len(former[1]) + self._ENTRY_BYTES
+
     def forget(self) -> None:
         """Drop the cache, after a commit failed half known."""
         with self._lock:

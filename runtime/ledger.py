@@ -7,7 +7,7 @@ of a `do`, are rows only: what they changed is in the log, and names them.
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.entity import Entity
@@ -28,6 +28,12 @@ RUNS_OF_ONE_CAUSE_MAX = 1_000
 # a process that is killed in that second loses how long they took and what they printed.
 NOTED_AT_ONCE = 50
 NOTED_MAX = 1_000
+# Runs that ended longer ago than this, or before so many others, are dropped; what they changed stays in the log.
+KEPT = timedelta(days=90)
+RUNS_MAX = 100_000
+# That is looked at once an hour, and takes so many at a time.
+LOOK_EVERY = timedelta(hours=1)
+DROPPED_AT_ONCE = 10_000
 _ROOTS_KEPT = 10_000
 OUTPUT_CHARS_MAX = 20_000
 TOUCHED_MAX = 200
@@ -65,6 +71,7 @@ class Ledger:
         self._noted: deque[Entity] = deque(maxlen=NOTED_MAX)
         self._wanted = False
         self._roots: OrderedDict[str, int] = OrderedDict()
+        self._looked_at: datetime | None = None
         table = file.table(RUN)
         last = file.rows(Sql(f'SELECT coalesce(max("$number"), 0) FROM {table}'))[0][0] if table else 0
         self._number: int = last
@@ -106,6 +113,25 @@ class Ledger:
     def numbered(self, run: Entity) -> Entity:
         """The run with its place among all runs."""
         return Entity(run.noun, run.id, run.version, self.next_number(), run.body)
+
+    def drop_old(self, now: datetime, *, runs_max: int = RUNS_MAX) -> list[str]:
+        """Drop runs that ended long ago, and give their ids. The caller holds the writer's turn.
+
+        What has not ended stays, and of each schedule the latest run: it tells what comes next.
+        """
+        table = self._file.table(RUN)
+        if table is None or (self._looked_at is not None and abs(now - self._looked_at) < LOOK_EVERY):
+            return []
+        old = f"""status NOT IN ('Waiting', 'Retrying', 'Stuck') AND ("$updatedAt" < ? OR "$number" <= ?)
+            AND "$number" NOT IN (SELECT max("$number") FROM {table} WHERE kind = 'schedule' GROUP BY handler)"""
+        since = (now - KEPT).replace(tzinfo=None)
+        sql = f'SELECT "$id" FROM {table} WHERE {old} ORDER BY "$number" LIMIT {DROPPED_AT_ONCE}'
+        ids = [id for (id,) in self._file.rows(Sql(sql, (since, self._number - runs_max)))]
+        if ids:
+            self._file.execute(f'DELETE FROM {table} WHERE "$id" IN (SELECT unnest(?))', (ids,))
+        if len(ids) < DROPPED_AT_ONCE:
+            self._looked_at = now
+        return ids
 
     def set_off(self, unit: Unit, change: Change, row: EventRow, handlers: HandlerSet, view: View) -> list[Entity]:
         """The runs that an event sets off, waiting, in their order. The caller writes them with the event."""
