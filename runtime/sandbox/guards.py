@@ -168,9 +168,17 @@ def _is_own(kind: type[Any], name: str) -> bool:
 def _of_exception(error: BaseException, name: str) -> Any:
     if name == "message" and not hasattr(error, "message"):
         return text_of(error)
-    if name == "args":  # CPython writes the repr of what was not found into them
-        return tuple(without_addresses(part) if type(part) is str else part for part in error.args)
+    if name == "args":
+        return tuple(_argument(part) for part in error.args)
     return getattr(error, name, None)
+
+
+def _argument(part: Any) -> Any:
+    if type(part) is str:  # CPython writes the repr of what was not found into it
+        return without_addresses(part)
+    if type(part) is list:  # decimal gives the classes of its signals
+        return [each.__name__ if isinstance(each, type) else each for each in cast("list[Any]", part)]
+    return part
 
 
 def _set_attribute(value: Any, name: str, item: Any) -> None:

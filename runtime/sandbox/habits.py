@@ -245,7 +245,10 @@ MESSAGES = _patterns(
     ("^a class cannot build on|metaclass conflict", "hold the value in an attribute of a plain class"),
     ("cannot be interpreted as an integer", "write int(x)"),
     ("invalid literal for int", "write int(float(text)), or check the text first"),
-    ("could not convert string to float", "take out what is no digit first: float(text.replace(',', ''))"),
+    (
+        "could not convert string to float|ConversionSyntax",
+        "take out what is no digit first: float(text.replace(',', ''))",
+    ),
     ("Invalid isoformat string", "ISO text looks like 2026-11-21 or 2026-11-21T10:00:00Z"),
     ("too many values to unpack|not enough values to unpack", "check how many there are; a dict needs .items()"),
     ("Exceeds the limit", "numbers of more than 4,300 digits are not turned into text"),
