@@ -53,6 +53,10 @@ SYNTAX_MESSAGES = _patterns(
     ("nested too deeply", "build deep structures in a loop"),
     ("^cannot assign to set display", "read keys one by one: name = deal.name"),
     ("Maybe you meant '=='", "compare with =="),
+    ("was never closed", "close every bracket: ( with ), [ with ], { with }"),
+    ("^unmatched|does not match opening", "take the bracket out, or open it before"),
+    ("Perhaps you forgot a comma", "put commas between values, and quotes around text"),
+    ("^positional argument follows", "first the values, then those with a name: find({...}, limit=5)"),
     ("^expected ':'", "end the line with `:`"),
     ("^expected 'else'", "write `a if condition else b`"),
     ("call to 'print'", "write print(value)"),
@@ -217,7 +221,11 @@ MESSAGES = _patterns(
         "(list|tuple) indices must be integers",
         "it is a list: take an element first, values[0]['name'], or loop over it",
     ),
-    ("string indices must be integers", "it is text, not a record: you may be looping over keys; use record.items()"),
+    (
+        "string indices must be integers",
+        'it is text: where it is an id, read the entity with include="contact" or $.fetch(id); a loop over a record'
+        " goes through record.items()",
+    ),
     ("not supported between instances of 'Record'", "say by what: sorted(deals, key=lambda deal: deal.value)"),
     (
         "operand type\\(s\\) for \\+: '(int|float)' and 'Record'",
@@ -237,6 +245,9 @@ MESSAGES = _patterns(
     ("operand type\\(s\\) for \\+.*'(Moment|datetime)", "times in entities are ISO text: datetime.fromisoformat(text)"),
     ("operand type\\(s\\) for \\+: '(int|float)' and 'str'", 'make text with an f-string: f"{name}: {value}"'),
     ("operand type\\(s\\) for -.*'str'", "it is text: datetime.fromisoformat(text) for times, float(text) for numbers"),
+    ("does not match format|unconverted data remains", "times in entities are ISO text: datetime.fromisoformat(text)"),
+    ("not in list$|is not in deque", "check `x in values` first"),
+    ("'str' object is not callable", "a text is not called; a key is a function: key=lambda deal: deal.value"),
     ("unhashable type", "use a text as key or set member, such as record.id"),
     (
         "'(dict|Record|list|str|int|float|bool|Moment)' object is not callable",

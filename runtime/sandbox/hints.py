@@ -117,7 +117,9 @@ def _for_name(name: str, source: Source) -> str:
         return ELSEWHERE[name]
     if name[:1].isupper():
         near = nearest(name, [known for known in _names_of(source) if known[:1].isupper()])
-        return f"did you mean {near!r}?" if near else f"types live on `$`: $.{name}"
+        if near is not None:
+            return f"did you mean {near!r}?"
+        return f"types live on `$`: $.{name}" if _is_asked(name, source) else f'a text needs quotes: "{name}"'
     near = nearest(name, _names_of(source))
     if near is not None:
         return f"did you mean {near!r}?"
@@ -143,6 +145,18 @@ def _place_of(name: str, source: Source) -> str | None:
             case _:
                 pass
     return None
+
+
+def _is_asked(name: str, source: Source) -> bool:
+    """Whether the program reads an attribute of it, which the policy has made a call of a guard."""
+    return any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "_getattr_"
+        and isinstance(node.args[0], ast.Name)
+        and node.args[0].id == name
+        for node in ast.walk(source.tree)
+    )
 
 
 def _names_in(node: ast.AST) -> set[str]:
