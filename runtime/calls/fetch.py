@@ -9,7 +9,7 @@ from runtime.calls.runs import shown_run
 from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
 from runtime.ids import event_seq, prefix_of
 from runtime.noun import Noun
-from runtime.own_nouns import OWN_NOUNS, RUN
+from runtime.own_nouns import HANDLER, OWN_NOUNS, RUN
 from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
@@ -57,7 +57,11 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         raise InvalidArguments(f"{id} was changed here and is not committed yet: only the log can be proven")
     unit, seq = tenant.unit_at(unit, arguments.pop("asOf", None))
     if id is None:
-        raise InvalidArguments("fetch needs an id", hint='id="deal_…", or type="Schema" to see what there is')
+        listed = {HANDLER.name: "$.handlers.list()", RUN.name: "$.runs.list()"}.get(str(type))
+        raise InvalidArguments(
+            "fetch needs an id",
+            hint=f"{listed} gives them" if listed else 'id="deal_…", or type="Schema" to see what there is',
+        )
     if type == RUN.name and seq is None and not proof:
         return shown_run(tenant, unit, id)
     if type is not None:

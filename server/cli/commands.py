@@ -9,7 +9,7 @@ import typer
 
 from runtime.client import is_owned, wait_until_free
 from runtime.errors import InvalidArguments, InvalidId, LimitExceeded
-from server.cli import install, log, print_out, status, transfer
+from server.cli import handlers, install, log, print_out, runs, status, transfer
 from server.cli.session import Data, Json, Tenant, connected, connection, refusals, settings
 from server.faults import EXIT_REFUSED
 from server.mcp import DO, FETCH, SEARCH
@@ -32,6 +32,9 @@ app.add_typer(install.app, name="install")
 app.add_typer(log.app, name="log")
 app.command()(log.verify)
 app.command()(status.status)
+app.add_typer(handlers.app, name="handlers")
+app.add_typer(runs.app, name="runs")
+app.command()(runs.run)
 app.command("import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(transfer.backup)
@@ -241,7 +244,9 @@ def doctor(tenant: Tenant = "", data: Data = "", as_json: Json = False) -> None:
     """Say whether everything that Verbena needs is in order, and which walls stand."""
     with refusals(as_json), connected(tenant, data) as client:
         report = client.ask("doctor", {})
-        print_out.json(report) if as_json else print_out.entity(report)
+        print_out.json(report) if as_json else print_out.entity(_line_by_line(report))
+        if report["faults"]:
+            sys.exit(EXIT_REFUSED)
 
 
 @app.command()
@@ -264,6 +269,14 @@ def stop(data: Data = "", as_json: Json = False) -> None:
 def version(as_json: Json = False) -> None:
     """Say which Verbena this is."""
     print_out.json({"version": VERSION}) if as_json else print_out.line(f"verbena {VERSION}")
+
+
+def _line_by_line(report: dict[str, Any]) -> dict[str, Any]:
+    """The report of the doctor with a line for each wall and each probe."""
+    lines = {name: value for name, value in report.items() if name not in ("walls", "probes", "faults")}
+    lines |= {f"wall {name}": state for name, state in report["walls"].items()}
+    lines |= {f"probe {name}": state for name, state in report["probes"].items()}
+    return lines | {f"FAULT {number}": fault for number, fault in enumerate(report["faults"], 1)}
 
 
 def _moment(as_of: str) -> str | int | None:

@@ -62,6 +62,9 @@ def done(answer: Mapping[str, Any]) -> None:
     happened = _mappings(answer.get("events"))
     if happened:
         events(happened)
+    stand = _mappings(answer.get("handlers"))
+    if stand:
+        rows(("handler", "status", "run"), ([each.get(key) for key in ("handler", "status", "run")] for each in stand))
     plan = answer.get("plan")
     if isinstance(plan, Mapping):
         planned = cast("Mapping[str, Any]", plan)
@@ -75,6 +78,11 @@ def nouns(answer: Any) -> None:
         ["noun", "verbs"],
         [[row.get("name", row.get("noun")), ", ".join(_names(row.get("verbs")))] for row in rows],
     )
+
+
+def rows(heads: Sequence[str], values: Iterable[Sequence[Any]]) -> None:
+    """A table of values, one for each head."""
+    _table(heads, values)
 
 
 def event(happened: Mapping[str, Any]) -> None:
@@ -94,7 +102,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for head in heads:
         # An id must be whole to be of use; the others may fold.
-        table.add_column(head, no_wrap=head in ("id", "seq", "entity"), overflow="fold")
+        table.add_column(head, no_wrap=head in ("id", "seq", "entity", "run", "status", "kind"), overflow="fold")
     for row in rows:
         table.add_row(*(_plain(_cut(_shown(value))) for value in row))
     Console().print(table)
