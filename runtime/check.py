@@ -1,6 +1,6 @@
 """The self-check: the tables are what the log says they are, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
@@ -16,7 +16,13 @@ from runtime.store import Key, TenantFile, key_text, schema
 # A check compares so many rows, or events, at a time, so that its memory does not grow with the tenant.
 ROWS_MAX = 5_000
 EVENTS_MAX = 50_000
+# Their payloads have at most so many bytes, and those of a vector, which each step of a query makes anew, so many.
+BYTES_MAX = 32 << 20
+VECTOR_BYTES_MAX = 4 << 20
+VECTOR_ROWS = 2_048
 FINDINGS_MAX = 100
+
+Span = tuple[int, int]
 
 _decode = msgspec.json.Decoder(Body).decode
 
@@ -42,16 +48,34 @@ def _findings(file: TenantFile, nouns: list[Noun]) -> Iterator[str]:
         )
     ):
         yield f"the versions of {entity} are not 1, 2, 3, … without a gap"
+    spans = list(_spans(file, events, high or 0))
     for noun in nouns:
         table = file.table(noun)
         if table is None:
             continue
-        yield from _rows_that_differ(file, noun, table, events)
-        yield from _columns_that_differ(file, noun, table, high or 0)
+        yield from _rows_that_differ(file, noun, table, events, spans)
+        yield from _columns_that_differ(file, noun, table, spans)
         yield from _uniques_that_differ(file, noun, table)
 
 
-def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> Iterator[str]:
+def _spans(file: TenantFile, events: str, last: int) -> Iterator[Span]:
+    """The log in pieces whose payloads have room in memory: after which position each begins, and with which it ends."""
+    sizes = (
+        f"SELECT sum(strlen(payload)) AS bytes FROM {events} WHERE seq > ? AND seq <= ? GROUP BY seq // {VECTOR_ROWS}"
+    )
+    begin, step = 0, EVENTS_MAX
+    while begin < last:
+        total, largest = file.rows(
+            Sql(f"SELECT coalesce(sum(bytes), 0), coalesce(max(bytes), 0) FROM ({sizes})", (begin, begin + step))
+        )[0]
+        if step > 1 and (total > BYTES_MAX or largest > VECTOR_BYTES_MAX):
+            step //= 2
+            continue
+        yield begin, begin + step
+        begin, step = begin + step, min(2 * step, EVENTS_MAX)
+
+
+def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str, spans: Sequence[Span]) -> Iterator[str]:
     latest = f"SELECT entity, max(seq) AS seq, min(seq) AS number FROM {events} WHERE type = ? GROUP BY entity"
     sql = f"""SELECT coalesce(log.entity, t."$id")
         FROM ({latest}) AS log FULL JOIN (SELECT "$id", "$seq", "$number" FROM {table}) AS t ON log.entity = t."$id"
@@ -59,25 +83,21 @@ def _rows_that_differ(file: TenantFile, noun: Noun, table: str, events: str) -> 
         LIMIT {FINDINGS_MAX}"""
     for (id,) in file.rows(Sql(sql, (noun.name,))):
         yield f"the row of {id} is not that of the latest event of it"
-    # Both are canonical JSON, so the stored entity stands in the payload letter by letter; some positions at a time, since
-    # all payloads at once would not fit into memory.
-    (last,) = file.rows(Sql(f"SELECT coalesce(max(seq), 0) FROM {events}"))[0]
-    for begin in range(0, last, EVENTS_MAX):
-        span = (begin, begin + EVENTS_MAX)
+    # Both are canonical JSON, so the stored entity stands in the payload letter by letter.
+    for span in spans:
         sql = f"""SELECT t."$id" FROM (SELECT "$id", "$seq", "$body" FROM {table} WHERE "$seq" > ? AND "$seq" <= ?) AS t
-            JOIN (SELECT seq, payload FROM {events} WHERE seq > ? AND seq <= ?) AS log ON log.seq = t."$seq"
+            JOIN (SELECT seq, payload FROM {events} WHERE seq > ? AND seq <= ? AND type = ?) AS log ON log.seq = t."$seq"
             WHERE NOT starts_with(log.payload, '{{"after":' || t."$body" || ',"changed":') LIMIT {FINDINGS_MAX}"""
-        for (id,) in file.rows(Sql(sql, span + span)):
+        for (id,) in file.rows(Sql(sql, (*span, *span, noun.name))):
             yield f"the row of {id} is not what the latest event of it left"
 
 
-def _columns_that_differ(file: TenantFile, noun: Noun, table: str, last: int) -> Iterator[str]:
+def _columns_that_differ(file: TenantFile, noun: Noun, table: str, spans: Sequence[Span]) -> Iterator[str]:
     # Reading JSON takes a few megabytes for each value and thread; writing it takes none, and most rows are right.
     again = body_sql.written(noun, [key for key in noun.fields if key in file.columns[noun.key]])
-    for begin in range(0, last, EVENTS_MAX):
-        sql = f"""SELECT "$id" FROM {table}
-            WHERE "$seq" > {begin} AND "$seq" <= {begin + EVENTS_MAX} AND "$body" IS DISTINCT FROM {again}"""
-        ids = file.rows(Sql(sql))
+    for span in spans:
+        sql = f'SELECT "$id" FROM {table} WHERE "$seq" > ? AND "$seq" <= ? AND "$body" IS DISTINCT FROM {again}'
+        ids = file.rows(Sql(sql, span))
         for first in range(0, len(ids), ROWS_MAX):
             yield from _exactly_differing(file, noun, table, [id for (id,) in ids[first : first + ROWS_MAX]])
 

@@ -27,6 +27,10 @@ from runtime.vocabulary import Vocabulary
 # behind it.
 EVENTS_AT_ONCE = 20_000
 
+# DuckDB reads the JSON of so many rows at once, and needs many times their size for it; the instance may use 192 MB.
+VECTOR_ROWS = 2_048
+VECTOR_BYTES_MAX = 4 << 20
+
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -92,13 +96,25 @@ class History:
             known = self._folded.get(noun.name)
             folded = known[1] if known is not None and known[0] == generation else self._begin(noun)
             self._folded[noun.name] = (generation, folded)
+            step = EVENTS_AT_ONCE
             while folded < seq:
-                until = min(seq, folded + EVENTS_AT_ONCE)
+                until = min(seq, folded + step)
+                if step > 1 and not self._fits(noun, folded, until):
+                    step //= 2
+                    continue
                 with self._pause():
                     self._fold_between(noun, folded, until)
-                folded = until
+                folded, step = until, min(2 * step, EVENTS_AT_ONCE)
                 self._folded[noun.name] = (generation, folded)
                 self._fold_in()  # else all of a long past would lie in the WAL, and in memory, until the tenant rests
+
+    def _fits(self, noun: Noun, after: int, until: int) -> bool:
+        """Whether the JSON of what happened to a noun between two positions has room in memory."""
+        sizes = f"""SELECT strlen(payload) AS bytes, row_number() OVER (ORDER BY seq) // {VECTOR_ROWS} AS vector
+            FROM {self._file.catalog}.events WHERE type = ? AND seq > ? AND seq <= ?"""
+        sql = f"SELECT max(bytes) FROM (SELECT sum(bytes) AS bytes FROM ({sizes}) GROUP BY vector)"
+        (largest,) = self._file.rows(Sql(sql, (noun.name, after, until)))[0]
+        return largest is None or largest <= VECTOR_BYTES_MAX
 
     def _begin(self, noun: Noun) -> int:
         """The position up to which a noun is folded already; where nothing fits it, its table is made anew."""

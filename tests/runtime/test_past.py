@@ -118,3 +118,17 @@ def test_the_schema_of_a_noun_is_that_of_the_moment(door: Door) -> None:
         keys(asOf=first - 1)
     with pytest.raises(InvalidArguments, match="the log ends at"):
         keys(asOf=door.head + 1)
+
+
+def test_the_past_of_long_texts_fits_into_memory(door: Door) -> None:
+    for batch in range(3):
+        data = [
+            {
+                "action": "create",
+                "type": "Content",
+                "data": {"title": f"{batch}/{number}", "body": f"word {number} " * 10_000},
+            }
+            for number in range(100)
+        ]
+        door("do", action="batch", data=data)
+    assert door("search", type="Content", asOf=door.head - 100, limit=1)["total"] == 200
