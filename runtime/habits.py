@@ -19,7 +19,7 @@ def for_filter(word: str) -> str | None:
     """What to write in place of a name that a filter does not know: an option of other libraries, or `value__gt`."""
     field, _, operator = word.partition("__")
     if field and operator in _SUFFIXES:
-        return f'write {{"{field}": {{"{_SUFFIXES[operator]}": …}}}}'
+        return f'write {{"{field[:80]}": {{"{_SUFFIXES[operator]}": …}}}}'
     return _OPTIONS.get(_plain(word))
 
 
@@ -41,7 +41,7 @@ def for_comparison(text: object) -> str | None:
 def for_member(word: str) -> str | None:
     """What to write in place of `$.today()`, `$.commit()` and their kin."""
     if _plain(word) in _OF_UNITS:
-        return f"without {word}: a `do` is one unit, all of it kept when it ends, or nothing if it raises"
+        return f"without {word[:80]}: a `do` is one unit, all of it kept when it ends, or nothing if it raises"
     return _MEMBERS.get(_plain(word))
 
 
