@@ -83,11 +83,10 @@ def sql_type(field: Field) -> str:
 
 def to_sql(field: Field, stored: Any) -> Any:
     """The stored value as a parameter or appender takes it; datetimes are naive and mean UTC."""
-    if stored is None:
-        return None
-    if field.many:
-        return [_one_to_sql(field, item) for item in stored]
-    return _one_to_sql(field, stored)
+    to_column = _TO_COLUMN.get(field.type)
+    if to_column is None or stored is None:
+        return stored
+    return [to_column(item) for item in stored] if field.many else to_column(stored)
 
 
 def default_of(field: Field, fields_so_far: Mapping[str, Any], now: datetime) -> Any:
@@ -170,11 +169,6 @@ def shown(value: object) -> str:
 
 def _parse_one(field: Field, value: object, where: str) -> Any:
     return _PARSERS[field.type](field, value, where)
-
-
-def _one_to_sql(field: Field, stored: Any) -> Any:
-    to_column = _TO_COLUMN.get(field.type)
-    return stored if to_column is None else to_column(stored)
 
 
 def naive_datetime(stored: str) -> datetime:
