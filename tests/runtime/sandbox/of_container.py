@@ -1,6 +1,10 @@
-"""A zygote where somebody else's filter forbids what ours needs: the first argument says which, by name."""
+"""Where somebody else's filter forbids what our walls need: the first argument says which system call.
+
+The rest is a zygote's only argument, or else a command, which is executed under that filter.
+"""
 
 import errno
+import os
 import platform
 import struct
 import sys
@@ -37,4 +41,6 @@ def load() -> zygote.Serve:
 
 if __name__ == "__main__":
     forbid(sys.argv.pop(1))
+    if not sys.argv[1].isdigit():
+        os.execv(sys.argv[1], sys.argv[1:])
     zygote.main(load)

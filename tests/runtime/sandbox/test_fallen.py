@@ -162,7 +162,8 @@ def is_open(n):
         return True
     except OSError:
         return False
-result = [[name for name in os.environ if name != "LC_CTYPE"], sys.argv[1:] and len(sys.argv), [n for n in range(200) if n != 3 and is_open(n)]]
+names = [name for name in os.environ if name != "LC_CTYPE"]
+result = [names, len(sys.argv), [n for n in range(200) if n != 3 and is_open(n)]]
 """
             assert run(own, code).result == [[], 2, []]
         finally:
