@@ -318,8 +318,8 @@ def call(door: Door, path: list[str], args: list[Any], kwargs: dict[str, Any]) -
     try:
         door("$", path=path, args=args, kwargs=kwargs)
     except VerbenaError as error:
-        json.dumps(error.as_dict())
-        assert len(error.message) <= 2_000
+        assert len(json.dumps(error.as_dict())) < 100_000
+        assert len(error.message) <= 2_000 and len(error.hint or "") <= 1_000, error
     assert door("$", path=["now"], args=[], kwargs={})
 
 
