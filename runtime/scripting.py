@@ -13,14 +13,17 @@ from runtime.sandbox.proxy import REGISTERING, awaits_function
 
 
 class Record(dict[str, Any]):
-    """An entity as it was when it was read; `record.name` and `record["name"]` are the same, and unset keys are None."""
+    """An entity as it was when it was read; `record.name` and `record["name"]` are the same, and unset keys are None.
+
+    A meta-field needs no `$` where the entity has no such key: `record.id`, `record.createdAt`.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         if name in self:
             return self[name]
-        return self.get("$id") if name == "id" else None
+        return self.get(f"${name}")
 
 
 class NounFace:
