@@ -152,6 +152,7 @@ class Tenant:
         self.data = folder.parent
         self.clock = options.clock
         self.new_id = options.new_id
+        self.step = options.step
         self._committed = options.committed
         self.context = f"{options.base_url}/~{name}"
         self.file = TenantFile(instance, folder / f"{name}.duckdb", name)
@@ -416,6 +417,14 @@ class Tenant:
         if rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
             self.outside.keep_up()
+        self._drop_old_runs()
+
+    def _drop_old_runs(self) -> None:
+        # By the log's clock: one that is a year ahead for a moment must not cost a year of runs.
+        now = min(self.clock(), self.writer.at)
+        with self.writer.pause():
+            if not self._closing.is_set():
+                self.graph.dropped(self.ledger.drop_old(now))
 
     def _fold_in(self, *, rests: bool) -> None:
         """Fold in a WAL that has grown, or where the tenant rests whatever there is, unless the file is being copied."""

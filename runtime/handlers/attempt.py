@@ -85,6 +85,7 @@ class Attempt:
             # Read before it begins, so that one that is released meanwhile meets a conflict, and comes here again.
             if not _waits(unit.read(RUN, run.id)):
                 raise Settled
+            tenant.step("in retry" if body.get("attempts", 0) else "before AFTER")
             outcome = session.run(
                 handler.program,
                 self._answer_for(unit),
@@ -94,6 +95,7 @@ class Attempt:
                 seed=seed_of(run.id),
             )
             ended[:] = [outcome]
+            tenant.step("after AFTER")
             if not outcome.started or session.is_cut_off:
                 raise NotStarted
             if outcome.error is not None:
@@ -209,6 +211,7 @@ class Attempt:
             verb = {"Dead": "bury", "Stuck": "stick"}.get(values["status"], "fail")
             return unit.stage_own(RUN, verb, run.id, values)
 
+        self._tenant.step("before failure")
         caller = Caller(tenant=self._tenant.name, actor="verbena")
         return self._tenant.in_turn(caller, record, run=run.id).value
 

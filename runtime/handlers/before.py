@@ -74,6 +74,7 @@ class Before:
         self._depth += 1
         try:
             with unit.acting(handler.caller(self._tenant.name)):
+                self._tenant.step("before BEFORE")
                 outcome = self._session(handler).run(
                     handler.program,
                     self._answer_for(unit),
@@ -83,6 +84,7 @@ class Before:
                 )
         finally:
             self._depth -= 1
+        self._tenant.step("after BEFORE")
         refusal = _refusal(handler, outcome)
         touched = {*unit.reads, *unit.overlay.entities} - known
         self._record(handler, unit, outcome, refusal, {entity["$id"], *touched})

@@ -84,7 +84,7 @@ class Told:
                 yield f"{id} has the cause {body['cause']}"
 
     def _ledger(self) -> Iterator[str]:
-        """Each row is what the latest event of its run left, and without one it waits, was noted, or never ran."""
+        """Each row is what the latest event of its run left, if that was not erased; without events it waits or never ran."""
         numbers = Counter(number for number, _ in self.runs.values())
         yield from (f"{count} runs have the number {number}" for number, count in numbers.items() if count > 1)
         for id in self._ends.keys() - self.runs.keys():
@@ -117,6 +117,8 @@ class Told:
     def _before_runs(self) -> Iterator[str]:
         """Each verb has asked each handler that was to be asked before it, once, in the unit that it stands in."""
         for unit, active in self._units():
+            if any(event.type == RUN.name and event.payload is None for event in unit):
+                continue  # which handlers' runs these were was erased
             wanted: Counter[str] = Counter()
             for event in unit:
                 verb = f"{event.type}.{event.verb}"
