@@ -1,5 +1,7 @@
 """The source of a function that a program gives to `$`: how a handler leaves the program that defined it."""
 
+import __future__
+
 import ast
 import dis
 import types
@@ -128,7 +130,9 @@ def _positions(code: types.CodeType) -> Iterator[tuple[tuple[int, int], tuple[in
 
 def _names_from_outside(definition: _Definition) -> set[str]:
     text = f"({definition.segment})" if definition.name == "<lambda>" else definition.segment
-    module = compile(parse(text).tree, "<function>", "exec", dont_inherit=True)
+    # Annotations say nothing at run time here, so nothing that stands in one is leaned on.
+    flags = __future__.annotations.compiler_flag
+    module = compile(parse(text).tree, "<function>", "exec", flags=flags, dont_inherit=True)
     return _globals_of(module)
 
 

@@ -31,6 +31,7 @@ do runs Python in which $ is the business; one do is one unit, committed whole o
   for deal in $.Deal.find(stage="Negotiation", limit=20): $.Deal.advance(deal.id)
   $.Invoice.aggregate(groupBy="status", measures={"sum": "sum(total)"})
   $.Ticket.history("ticket_fX9bL5nRdK")
+  $.Deal.closing(lambda deal, $: …) is stored, and runs before every close from then on; $.Deal.closed(…) after it
 States change through verbs ($.Deal.win(id)), not by writing the field. Prefer one do with a loop over many calls.
 
 An error has code, message, hint and details: the hint says what would be right; nothing was written.

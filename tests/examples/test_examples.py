@@ -61,6 +61,18 @@ TOLD: Mapping[str, list[str]] = {
         "undone: 1000",
         "asked again, done once: 1000",
     ],
+    "06_hooks.py": [
+        "before Deal.close: needs_an_amount",
+        "after Deal.closed: bill",
+        "after Deal.closed: plan_the_kick_off",
+        "rejected: Engine cannot be closed without a won amount",
+        "Closed: Not said",
+        "  needs_an_amount: Succeeded",
+        "  bill: Failed",
+        "  plan_the_kick_off: Succeeded",
+        "tried again: bill",
+        "billed: 1800",
+    ],
 }
 
 

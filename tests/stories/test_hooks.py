@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from runtime import Client, connect
+from server.mcp.do import DO
 from tests.stories.conftest import Door
 
 PAGE = (Path(__file__).parents[2] / "docs" / "hooks.md").read_text()
@@ -138,6 +139,7 @@ def test_an_agent_stores_a_hook_and_is_told_how_it_stands(door: Door) -> None:
     stored = door("do", code="@$.Lead.created\ndef greet(lead, $):\n    print('hello', lead.name)\n$.handlers.list()")
     assert [each["event"] for each in stored["events"]] == ["Handler.stored"]
     made = door("do", action="create", type="Lead", data={"name": "Ada", "source": "Fair"})
+    assert set(made) <= set(DO.output["properties"])
     (stand,) = made["handlers"]
     assert (stand["handler"], stand["cause"]) == ("greet", made["events"][0]["id"])
     handler = door("fetch", type="Handler", id=stored["events"][0]["entity"])

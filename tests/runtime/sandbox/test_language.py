@@ -218,6 +218,13 @@ def test_a_function_that_is_handed_over_travels_as_its_own_source(
     assert outcome.result["arguments"] == [{"$function": function}]
 
 
+def test_a_name_that_stands_only_in_annotations_is_not_leaned_on(run: Run) -> None:
+    outcome = run(
+        "def f(deal: Deal, here: Any = None) -> Amount:\n    total: Total = deal.value\n    return total\n$.on(f)"
+    )
+    assert outcome.error is None
+
+
 @pytest.mark.parametrize(
     ("code", "names"),
     [
