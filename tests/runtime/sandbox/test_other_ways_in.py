@@ -138,6 +138,26 @@ REFUSED: dict[str, tuple[list[str], list[Any], dict[str, Any]]] = {
     "a schedule of half a million numbers": (["every"], [",".join(["1"] * 500_000) + " * * * *", CODE], {}),
     "a schedule in a zone that is a path": (["every"], ["0 9 * * *", CODE], {"zone": "../../etc/passwd"}),
     "a time that is out of all time": (["at"], ["in 99999999999999y", CODE], {}),
+    "a watch on what is no measure": (
+        ["Metric", "watch"],
+        ["__class__", {"threshold": 1, "direction": "above"}, CODE],
+        {},
+    ),
+    "a watch of nothing at all": (
+        ["Metric", "watch"],
+        ["mrr", {"threshold": float("nan"), "direction": "above"}, CODE],
+        {},
+    ),
+    "a watch in a direction of SQL": (
+        ["Metric", "watch"],
+        ["mrr", {"threshold": 1, "direction": "above' OR 1=1"}, CODE],
+        {},
+    ),
+    "a watch that is a program": (
+        ["Metric", "watch"],
+        ["mrr", {"threshold": "__import__('os')", "direction": "above"}, CODE],
+        {},
+    ),
     # What passes for code, without having been a function of a program
     "code that is no function": (["Deal", "winning"], [{"$function": {"name": "f", "source": "1"}}], {}),
     "code that names a guard": (
