@@ -393,6 +393,9 @@ class Engine:
                     return
                 try:
                     tenant.keep_up()
+                    if tenant.erasing:  # by a handler, whose end nobody waits for
+                        with self._working(tenant.name):
+                            self._forget_erased(tenant.name)
                 except Exception:
                     log.exception("upkeep failed", tenant=tenant.name)
 

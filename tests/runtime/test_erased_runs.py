@@ -1,6 +1,8 @@
 """Erased is gone from the ledger too: from what runs printed, were given and were told, and from their events."""
 
 import shutil
+import threading
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -10,6 +12,8 @@ from tests.runtime.door import Door
 from tests.runtime.handlers.told import settle
 from tests.runtime.outside.service import Service, service
 from tests.runtime.test_erasure import SECRET, holding, leaves
+
+SECONDS_MAX = 30.0
 
 
 @pytest.fixture
@@ -79,6 +83,18 @@ def test_a_run_that_waits_for_what_was_erased_is_released_and_others_are_run(doo
     runs = {each["entity"]: each for each in door.do("$.runs.list(kind='after')")}
     assert (runs[gone]["status"], runs[gone]["error"]["message"]) == ("Released", "what it is about was erased")
     assert (runs[kept]["status"], runs[kept]["output"]) == ("Succeeded", "hello Bob\n")
+
+
+def test_what_a_handler_erases_is_gone_although_nobody_asks(door: Door) -> None:
+    door.do("$.Contact.deleted(lambda contact, $: $.Contact.erase(contact.id))")
+    id = door.do(f"$.Contact.create(name={SECRET!r}).id")
+    door.reopen()
+    assert holding(door, SECRET)
+    door("$", path=["Contact", "delete"], args=[id])
+    until = time.monotonic() + SECONDS_MAX
+    while holding(door, SECRET) and time.monotonic() < until:
+        threading.Event().wait(0.1)
+    assert holding(door, SECRET) == []
 
 
 def test_a_rebuild_carries_the_ledger_over(door: Door) -> None:
