@@ -19,6 +19,7 @@ from runtime.calls import house, proofs
 from runtime.calls.do import do
 from runtime.calls.dollar import Dollar
 from runtime.calls.fetch import fetch
+from runtime.calls.measures import watched
 from runtime.calls.search import search
 from runtime.calls.transfer import export_page, export_start, import_rows, import_start
 from runtime.catalogue import shipped
@@ -356,7 +357,12 @@ class Engine:
         )
 
     def _runner(self, tenant: Tenant) -> Runner:
-        return Runner(tenant, self.pool, lambda unit: Dollar(tenant, unit, self.pool).call)
+        return Runner(
+            tenant,
+            self.pool,
+            lambda unit: Dollar(tenant, unit, self.pool).call,
+            lambda unit, name, from_log: watched(tenant, unit, name, from_log=from_log),
+        )
 
     def _make_room(self) -> None:
         while len(self._tenants) >= OPEN_TENANTS_MAX:

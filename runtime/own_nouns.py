@@ -35,10 +35,12 @@ HANDLER = declare(
         "level": "int!",
         "options": "json",  # of its kind: a filter, a schedule, a threshold
         "reason": "string",  # why it is disabled
+        "state": "json",  # of a watch: on which side of its threshold the value is, and when it ran
         "store": "Stored",
         "disable": "Disabled",
         "enable": "Enabled",
         "move": "Moved",
+        "cross": "Crossed",
         "remove": "Removed",
         **_NO_CRUD,
     },

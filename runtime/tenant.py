@@ -69,6 +69,10 @@ class RunQueue(Protocol):
         """Hear of runs that were committed and wait, and of the events; in the writer's turn, so only take note."""
         ...
 
+    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
+        """Hear of events, for whoever watches what they change; in the writer's turn, so only take note."""
+        ...
+
     def again(self, run: Entity) -> None:
         """Hear of a run that is to be tried again."""
         ...
@@ -101,6 +105,9 @@ class NoRuns:
         pass
 
     def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
+        pass
+
+    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
         pass
 
     def again(self, run: Entity) -> None:
@@ -366,7 +373,9 @@ class Tenant:
     # -- after a commit --------------------------------------------------------------------------------------------
 
     def _after_commit(self, logged: Sequence[tuple[Change, EventRow]], runs: Sequence[Entity]) -> None:
-        stored = [Handler.of(change.entity) for change, _ in logged if change.noun is HANDLER]
+        # A crossing changes nothing of what runs; a new set would be a conflict for every unit that runs now.
+        changed = [change.entity for change, _ in logged if change.noun is HANDLER and change.verb.name != "cross"]
+        stored = [Handler.of(entity) for entity in changed]
         for change, _ in logged:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
@@ -388,13 +397,15 @@ class Tenant:
         self._committed(self.name, logged)
         if runs:
             self.runs.committed(runs, logged)
+        self.runs.touched(logged)
         for change, _ in logged:
             if change.noun is RUN and change.verb.name == "retry":
                 self.runs.again(change.entity)
             elif change.noun is RUN and change.verb.name == "release":
                 self.outside.end(change.entity.id)
-            elif change.noun is HANDLER and change.entity.body["status"] != "Disabled":
-                self.runs.enabled(change.entity.id)
+        for entity in changed:
+            if entity.body["status"] != "Disabled":
+                self.runs.enabled(entity.id)
 
     def _record_rotations(self, keyring: Keyring) -> None:
         caller = Caller(tenant=self.name, actor="verbena")

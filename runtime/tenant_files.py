@@ -91,11 +91,11 @@ def check_staged(folder: Path, name: str, staged: str) -> None:
 
 
 def has_schedules(instance: Instance, folder: Path, name: str) -> bool:
-    """Whether a tenant that is closed has code that runs by the clock."""
+    """Whether a tenant that is closed has code that runs by the clock, or watches something."""
     file = TenantFile(instance, folder / f"{name}{SUFFIX}", name)
     try:
         table = file.table(HANDLER)
-        where = "kind = 'schedule' AND status = 'Active'"
+        where = "kind IN ('schedule', 'watch') AND status = 'Active'"
         return table is not None and bool(file.rows(Sql(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1")))
     finally:
         file.close()

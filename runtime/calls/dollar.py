@@ -80,6 +80,8 @@ class Dollar:
                 return self._code.every(args, kwargs)
             case ["at"]:
                 return self._code.at(args, kwargs)
+            case ["Metric", "watch"]:
+                return self._code.watch(args, kwargs)
             case ["events", "subscribe"]:
                 return self._code.after(args, kwargs, "events.subscribe")
             case ["handlers", *rest] if len(rest) < 2:

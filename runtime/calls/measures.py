@@ -4,8 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
-from runtime import moments
-from runtime.errors import InvalidArguments, InvalidFields, InvalidId, did_you_mean
+from runtime import find, moments
+from runtime.calls import arguments
+from runtime.entity import missing
+from runtime.errors import InvalidArguments, InvalidFields, InvalidId, NotFound, did_you_mean
+from runtime.handlers.watches import Seen, is_metric
 from runtime.measures import MEASURES, named
 from runtime.measures.books import Books
 from runtime.measures.history import history
@@ -15,6 +18,7 @@ from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 from runtime.values import format_datetime
+from runtime.watch import EXAMPLE
 
 FIELDS = ("name", "value", "unit", "at", "formula", "history", "byCurrency", "why", "note")
 
@@ -57,6 +61,42 @@ def status(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, An
     _only(given, ("asOf",))
     unit.query("*")
     return status_of(_books(tenant, unit, given.get("asOf")))
+
+
+def watched(tenant: Tenant, unit: Unit, name: str, *, from_log: bool = False) -> Seen:
+    """The value of a measure, or of the Metric with that id, as the unit sees it; `from_log`: as it was last committed."""
+    if is_metric(name):
+        found = unit.overlay.get(unit.vocabulary.noun("Metric"), name)
+        body = found.body if found is not None and not found.deleted and not found.erased else {}
+        version = found.version if found is not None else 0
+        return Seen(title=body.get("name", name), value=body.get("value"), unit=body.get("unit"), version=version)
+    asked, currency = named(name)
+    at = unit.now.astimezone(UTC).replace(tzinfo=None)
+    books = _books_of_past(tenant, unit, at, tenant.writer.seq) if from_log else _books(tenant, unit, None)
+    shown = asked.shown(asked.formula(books), currency)
+    return Seen(title=name, value=shown["value"], unit=shown["unit"], currencies=len(shown.get("byCurrency", ())))
+
+
+def watchable(unit: Unit, given: Any) -> str:
+    """The one name of what is to be watched: `mrr`, `mrr:EUR`, or the id of a Metric. Raises NotFound with the nearest."""
+    metric = unit.vocabulary.noun("Metric")
+    name = arguments.id_of(metric, given)
+    if not isinstance(name, str):
+        raise InvalidArguments("what is to be watched?", hint=EXAMPLE)
+    if is_metric(name):
+        found = unit.read(metric, name)
+        if found is None or found.deleted:
+            raise missing(metric, name)
+        return name
+    try:
+        asked, currency = named(name)
+    except NotFound as error:
+        called = find.page(unit, "", metric, {"filter": {"name": name}, "limit": 1, "total": False}).shown
+        if not called:
+            raise
+        told = f"the Metric of that name is {called[0]['$id']}"
+        raise NotFound(error.message, hint=told) from error
+    return asked.name if currency is None else f"{asked.name}:{currency}"
 
 
 def _only(given: Mapping[str, Any], known: Sequence[str]) -> list[str] | None:

@@ -1,12 +1,16 @@
-"""What `$` has to store code and look after it: `$.before`, `$.after`, `$.on`, `$.every`, `$.at`, `$.handlers`, `$.runs`."""
+"""What `$` has to store code and look after it: `$.before`, `$.after`, `$.on`, `$.every`, `$.at`, `$.Metric.watch`,
+`$.handlers`, `$.runs`.
+"""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 from runtime import entity as entities
 from runtime import find
 from runtime.calls import arguments
+from runtime.calls.measures import watchable, watched
 from runtime.calls.runs import shown_run
 from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, InvalidType, NotFound, PermissionDenied, did_you_mean
@@ -15,12 +19,15 @@ from runtime.filters import parse_filter
 from runtime.handlers import storing
 from runtime.handlers.handler import Handler
 from runtime.handlers.handler_set import canonical, parse_verb
+from runtime.handlers.watches import written
 from runtime.noun import Noun, Verb
 from runtime.own_nouns import HANDLER, RUN
 from runtime.sandbox.pool import Pool
 from runtime.schedule import Cron, Schedule, as_data, parse_at, parse_every
 from runtime.tenant import Tenant
 from runtime.unit import Unit
+from runtime.watch import EXAMPLE, State, Watch, begun, parse_watch, state_data, state_from
+from runtime.watch import as_data as as_watch_data
 
 HANDLERS_MEMBERS = ("list", "get", "disable", "enable", "remove", "move")
 RUNS_MEMBERS = ("list", "get", "retry", "release")
@@ -90,6 +97,43 @@ class StoredCode:
         _refuse_others(options, ())
         schedule = parse_at(when, now=self._unit.now)
         return self._store_schedule(f"at {as_data(schedule)['at']}", function, schedule)
+
+    def watch(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """`$.Metric.watch("mrr", {"threshold": 10000, "direction": "above"}, fn)`, or the options as keywords."""
+        named = {key: value for key, value in kwargs.items() if key != "name"}
+        name, *rest = _named([kwargs["name"], *args] if "name" in kwargs else args, "what is to be watched?", EXAMPLE)
+        function, options = self._function_and_options(rest, named, EXAMPLE)
+        watch = parse_watch(watchable(self._unit, name), options)
+        data = as_watch_data(watch)
+
+        def state(former: Entity | None) -> Mapping[str, Any]:
+            # Whoever stores the same watch again, such as a script at each of its starts, begins nothing anew.
+            if former is not None and former.body.get("options") == data and former.body.get("state"):
+                return former.body["state"]
+            return state_data(self._first_state(watch, former))
+
+        handler = storing.store(
+            self._tenant,
+            self._pool,
+            self._unit,
+            kind="watch",
+            pattern=watch.pattern,
+            function=function,
+            options=data,
+            state=state,
+        )
+        return in_brief(handler)
+
+    def _first_state(self, watch: Watch, former: Entity | None) -> State:
+        seen = watched(self._tenant, self._unit, watch.name)
+        if seen.currencies:
+            raise InvalidArguments(
+                f"{watch.name} has {seen.currencies} currencies, which are not added up",
+                hint=f'watch one of them, such as "{watch.name}:EUR"',
+            )
+        ran = state_from(former.body.get("state") if former is not None else None)
+        first = begun(watch, seen.value, self._unit.now)
+        return written(replace(first, ran_at=ran.ran_at, run=ran.run), seen)
 
     def _store_schedule(self, pattern: str, function: Any, schedule: Schedule) -> dict[str, Any]:
         return self._stored("schedule", pattern, function, as_data(schedule))

@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -39,6 +39,9 @@ REMEMBERED_MAX = 1_000
 REMEMBERED_CHARS_MAX = 16_000
 # A handler that failed so often in a row is disabled.
 FAILURES_MAX = 20
+
+# Stages what belongs to a run, by its id, into the unit that writes it.
+Also = Callable[[Unit, str], None]
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -116,8 +119,14 @@ class Attempt:
         self._failures[handler.id] = 0
         return committed.value
 
-    def begin(self, handler: Handler, input: Mapping[str, Any]) -> Entity:
-        """A run that no event set off, committed and waiting; `input` is what its code is given."""
+    def begin(
+        self, handler: Handler, input: Mapping[str, Any], *, about: str | None = None, also: Also | None = None
+    ) -> Entity:
+        """A run that no event set off, committed and waiting; `input` is what its code is given.
+
+        `about` is the entity whose values these are, where it is one's. What `also` stages is committed with the run; where
+        it raises, there is no run.
+        """
         tenant = self._tenant
         id = tenant.new_id(RUN.key)
         values = {
@@ -126,6 +135,7 @@ class Attempt:
             "handler": handler.id,
             "name": handler.name,
             "code": handler.hash,
+            "entity": about,
             "root": id,
             "depth": 1,
             "actor": handler.actor,
@@ -135,6 +145,8 @@ class Attempt:
         }
 
         def record(unit: Unit) -> None:
+            if also is not None:
+                also(unit, id)
             unit.ledger.append(run_entity(id, unit.now, handler.actor, values))
 
         tenant.in_turn(handler.caller(tenant.name), record)

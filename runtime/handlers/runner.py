@@ -13,6 +13,7 @@ from runtime.handlers.attempt import WAITING, Attempt, NotStarted, Settled
 from runtime.handlers.before import AnswerFor
 from runtime.handlers.queue import Place, Queue, place_of
 from runtime.handlers.timetable import Timetable, given
+from runtime.handlers.watches import Look, Watches
 from runtime.own_nouns import RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sandbox.pool import Pool, Session
@@ -38,7 +39,7 @@ log = structlog.get_logger()
 class Runner:
     """Runs what waits in one tenant's ledger. Threads come when something waits, and go when nothing does."""
 
-    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor) -> None:
+    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor, look: Look) -> None:
         self._tenant = tenant
         self._pool = pool
         self._attempt = Attempt(tenant, pool, answer_for)
@@ -51,6 +52,7 @@ class Runner:
         self._timetable = Timetable(tenant)
         self._by_schedule: dict[str, str] = {}  # the latest run of each
         self._looking = threading.Lock()  # at the timetable
+        self.watches = Watches(tenant, self._attempt, look, lambda run: self.committed([run]))
         for at, place in self._retrying():
             self._queue.later(place, at)
         with self._changed:
@@ -62,6 +64,9 @@ class Runner:
         with self._changed:
             self._queue.add([place for place in places if place.id not in self._queue])
             self._start_threads()
+
+    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
+        self.watches.touched(logged)
 
     def enabled(self, handler: str) -> None:
         """Hear that a handler may run again."""
@@ -103,6 +108,7 @@ class Runner:
         with self._changed:
             self._queue.wake(self._tenant.clock())
             self._start_threads()
+        self.watches.keep_up(self._tenant.clock())
         if self._looking.acquire(blocking=False):
             try:
                 self._run_schedules()
@@ -123,6 +129,7 @@ class Runner:
             self.committed([run], [])
 
     def close(self) -> None:
+        self.watches.close()
         with self._changed:
             self._closed = True
             for session in self._running.values():

@@ -1,9 +1,10 @@
 """How code comes to be stored: compiled first, so that a mistake is told at once, then an event like every other."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
+from runtime.entity import Entity
 from runtime.errors import (
     ExecutionError,
     InvalidArguments,
@@ -41,8 +42,12 @@ def store(
     pattern: str,
     function: Any,
     options: Mapping[str, Any] | None = None,
+    state: Callable[[Entity | None], Mapping[str, Any]] | None = None,
 ) -> Handler:
-    """Store code, in the place of what was stored as the same handler. It takes effect when the unit commits."""
+    """Store code, in the place of what was stored as the same handler. It takes effect when the unit commits.
+
+    `state` gives what it begins with, where its kind has any, out of what stands in its place as yet.
+    """
     if unit.rights.level < 1:
         raise PermissionDenied("this key may only read", hint="use a key of level L1 or more")
     shape = compiled(tenant, pool, function)
@@ -70,6 +75,7 @@ def store(
             "level": unit.rights.level,
             "options": dict(options) if options else None,
             "reason": None,
+            **({} if state is None else {"state": dict(state(unit.read(HANDLER, id) if before else None))}),
         },
     )
     return Handler.of(stored)

@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 
 from runtime.handlers.handler import Handler
+from runtime.handlers.watches import moves_by_time
 from runtime.own_nouns import HANDLER, RUN
 from runtime.schedule import Due, Every, Once, Schedule, believed, due, from_data
 from runtime.sql import Sql
@@ -106,5 +107,7 @@ def given(found: Due) -> dict[str, Any]:
 
 
 def is_awaited(handler: Handler, now: datetime) -> bool:
-    """Whether a handler is one that runs by itself at a time to come."""
+    """Whether a handler is one that runs by itself at a time to come, or might."""
+    if handler.kind == "watch":
+        return moves_by_time(handler)
     return handler.kind == "schedule" and handler.active and from_data(handler.options).next_after(now) is not None

@@ -48,6 +48,7 @@ class Measure:
     nouns: tuple[str, ...]  # whoever changes none of these does not change it, but for the time that passes
     formula: Callable[[Books], Figure]
     by_currency: bool = False
+    moves: bool = False  # with the time alone: what it counts lies in a window
 
     @property
     def said(self) -> str:

@@ -128,9 +128,9 @@ def _unpriced(count: int) -> str | None:
 MEASURES = (
     Measure(name="mrr", unit=MONEY, nouns=subscriptions.NOUNS, formula=mrr, by_currency=True),
     Measure(name="arr", unit=MONEY, nouns=subscriptions.NOUNS, formula=arr, by_currency=True),
-    Measure(name="nrr", unit="percent", nouns=subscriptions.NOUNS, formula=nrr, by_currency=True),
-    Measure(name="churn", unit="percent", nouns=subscriptions.NOUNS, formula=churn),
-    Measure(name="ltv", unit=MONEY, nouns=subscriptions.NOUNS, formula=ltv, by_currency=True),
-    Measure(name="cac", unit=MONEY, nouns=("Campaign", "Subscription"), formula=cac, by_currency=True),
-    Measure(name="trialConversion", unit="percent", nouns=("Subscription",), formula=trial_conversion),
+    Measure(name="nrr", unit="percent", nouns=subscriptions.NOUNS, formula=nrr, by_currency=True, moves=True),
+    Measure(name="churn", unit="percent", nouns=subscriptions.NOUNS, formula=churn, moves=True),
+    Measure(name="ltv", unit=MONEY, nouns=subscriptions.NOUNS, formula=ltv, by_currency=True, moves=True),
+    Measure(name="cac", unit=MONEY, nouns=("Campaign", "Subscription"), formula=cac, by_currency=True, moves=True),
+    Measure(name="trialConversion", unit="percent", nouns=("Subscription",), formula=trial_conversion, moves=True),
 )

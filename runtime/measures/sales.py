@@ -50,6 +50,6 @@ def decided(books: Books, stage: str) -> int:
 
 MEASURES = (
     Measure(name="pipeline", unit=MONEY, nouns=("Deal",), formula=pipeline, by_currency=True),
-    Measure(name="dealsWon", unit="deals", nouns=("Deal",), formula=deals_won),
+    Measure(name="dealsWon", unit="deals", nouns=("Deal",), formula=deals_won, moves=True),
     Measure(name="leads", unit="leads", nouns=("Lead",), formula=leads),
 )

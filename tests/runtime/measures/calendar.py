@@ -1,5 +1,6 @@
 """An engine whose calendar stands still until a test turns it."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,6 +25,6 @@ class Calendar(Clock):
 def opened(folder: Path, calendar: Calendar) -> Door:
     """An empty tenant that goes by this calendar."""
     door = Door(folder / "data")
-    door.clock = calendar
+    door.clock, door.options = calendar, replace(door.options, clock=calendar)
     door.reopen()
     return door
