@@ -10,7 +10,21 @@ from typing import Any
 
 from rich.console import Console
 
-from tests.bench import audited, dos, memory, proofs, reads, sandbox, starts, subscriptions, times, transfer, writes
+from tests.bench import (
+    audited,
+    dos,
+    durable,
+    handlers,
+    memory,
+    proofs,
+    reads,
+    sandbox,
+    starts,
+    subscriptions,
+    times,
+    transfer,
+    writes,
+)
 from tests.bench.row import QUICK, Effort, Row, Say
 from tests.bench.table import keep, table
 from tests.bench.tenants import ROOT
@@ -35,6 +49,9 @@ GROUPS: dict[str, Rows] = {
     "dry-run": times.dry_run,
     "audited": audited.rows,
     "rebuild": times.rebuild,
+    "before": handlers.before,
+    "drain": handlers.drained,
+    "durable": durable.rows,
     "subscriptions": subscriptions.rows,
     "opening": starts.opening,
     "listing": starts.listing,

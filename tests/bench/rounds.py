@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from tests.bench.row import Effort, Pairs
 
@@ -12,23 +12,25 @@ Call = Callable[[], Awaitable[float | None]]
 
 async def by_turns(effort: Effort, ours: Call, theirs: Call) -> Pairs:
     """The median milliseconds of a call of each side, round by round, after a warm-up that is not counted."""
-    pairs = Pairs(ours=[], theirs=[])
+    taken_ours, taken_theirs = await in_turns(effort, [ours, theirs])
+    return Pairs(ours=taken_ours, theirs=taken_theirs)
+
+
+async def in_turns(effort: Effort, sides: Sequence[Call]) -> list[list[float]]:
+    """The same of any number of sides: each one's medians, in the order of the sides. Each begins as often as the others."""
+    medians: list[list[float]] = [[] for _ in sides]
     for _ in range(effort.warm_up):
-        await ours()
-        await theirs()
+        for call in sides:
+            await call()
     for number in range(effort.rounds):
-        taken_ours: list[float] = []
-        taken_theirs: list[float] = []
+        taken: list[list[float]] = [[] for _ in sides]
         for place in range(effort.calls):
-            if (number + place) % 2:
-                taken_ours.append(await _taken_ms(ours))
-                taken_theirs.append(await _taken_ms(theirs))
-            else:
-                taken_theirs.append(await _taken_ms(theirs))
-                taken_ours.append(await _taken_ms(ours))
-        pairs.ours.append(statistics.median(taken_ours))
-        pairs.theirs.append(statistics.median(taken_theirs))
-    return pairs
+            for step in range(len(sides)):
+                side = (number + place + step + 1) % len(sides)
+                taken[side].append(await _taken_ms(sides[side]))
+        for side, values in enumerate(taken):
+            medians[side].append(statistics.median(values))
+    return medians
 
 
 async def _taken_ms(call: Call) -> float:

@@ -83,9 +83,9 @@ def plain_environment() -> dict[str, str]:
 
 
 @contextmanager
-def owner(data: Path) -> Generator[subprocess.Popen[bytes]]:
+def owner(data: Path, *, http_hosts: str = "") -> Generator[subprocess.Popen[bytes]]:
     """The process that owns a data folder, started here and ended here, so that its files are whole afterwards."""
-    process = start_owner(data)
+    process = start_owner(data, http_hosts=http_hosts, accept_fewer_walls=True)
     try:
         _await_owner(data, process)
         yield process
