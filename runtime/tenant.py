@@ -168,7 +168,7 @@ class Tenant:
         self.vocabulary = self._defined(options.catalogue)
         self.handlers = self._stored_handlers()
         self.ledger = Ledger(self.file, options.new_id)
-        self.file.migrate({noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names})
+        self.file.migrate({**OWN_NOUNS, **{noun: self.vocabulary.noun(noun) for noun in self.vocabulary.names}})
         self.writer = Writer(
             self.file,
             self.graph,
