@@ -21,7 +21,8 @@ def sent(value: Any) -> Any:
     if not callable(value):
         return value
     if not isinstance(value, FunctionType):
-        raise InvalidArguments(f"{value!r:.80} is no function with a source", hint="a def or a lambda of a file")
+        name = getattr(value, "__qualname__", type(value).__qualname__)
+        raise InvalidArguments(f"{name[:80]} is no function with a source", hint="a def or a lambda of a file")
     try:
         lines, _ = inspect.findsource(value)
     except (OSError, TypeError) as error:

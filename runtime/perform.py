@@ -14,6 +14,7 @@ from runtime.entity import Body, Entity, deleted, missing, stamp
 from runtime.errors import (
     Conflict,
     InvalidArguments,
+    InvalidTransition,
     NotFound,
     UniqueViolation,
     ValidationFailed,
@@ -155,8 +156,11 @@ def _ask_handlers(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, aft
         for handler in handlers:
             amended = handler(noun, after, unit)
             if amended:
-                own = {key: value for key, value in amended.items() if not key.startswith("$")}
-                _merge(after, _accepted(noun, verb, own, before, asks_inputs=False)[0])
+                try:
+                    _amend(unit, noun, verb, before, after, amended)
+                except (ValidationFailed, InvalidTransition) as error:
+                    told = f"the handler {handler.name} returned what does not fit: {error.message}"
+                    raise type(error)(told, hint=error.hint, **{**error.details, "handler": handler.name}) from error
             present = unit.overlay.entities.get(after["$id"])
             if present is not None and (before is None or present.version != before.version):
                 raise ValidationFailed(
@@ -166,6 +170,20 @@ def _ask_handlers(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, aft
     except BaseException:
         unit.fall_back(mark)
         raise
+
+
+def _amend(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, amended: Mapping[str, Any]) -> None:
+    """Merge what a handler returned. States are the verb's: a handler leads to none that the verb does not lead to."""
+    states_led_to = {field: after.get(field) for field in states.state_fields(noun)}
+    own = {key: value for key, value in amended.items() if not key.startswith("$")}
+    _merge(after, _accepted(noun, verb, own, before, asks_inputs=False)[0])
+    moved = next((field for field, state in states_led_to.items() if after.get(field) != state), None)
+    if moved is None:
+        return
+    if verb.name in ("delete", "restore", "rollback"):
+        raise InvalidTransition(f"{noun.name}.{verb.name} does not set {moved}", hint=f"leave {moved} out", field=moved)
+    was = None if before is None else _completed(unit, noun, before.body)
+    states.enter(noun, verb, was, after, by_import=unit.via is not None)
 
 
 def _stage(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, inputs: Mapping[str, Any]) -> Entity:

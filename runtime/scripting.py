@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 from runtime.client import BASE_URL, IDLE_SECONDS, Connection
+from runtime.errors import InvalidArguments
 from runtime.following import Events
 from runtime.function_source import Registering, sent
 from runtime.noun import Noun
@@ -63,7 +64,12 @@ class EventsFace(_Call):
     """`client.events`: what happened, and what happens."""
 
     def subscribe(
-        self, pattern: str = "*", *, filter: Mapping[str, Any] | None = None, since: int | str | None = None
+        self,
+        pattern: str = "*",
+        function: None = None,
+        *,
+        filter: Mapping[str, Any] | None = None,
+        since: int | str | None = None,
     ) -> Events:
         """Events as they happen, each as soon as it is committed, for `for` and for `async for`; without end.
 
@@ -71,6 +77,11 @@ class EventsFace(_Call):
         the event left it, in the language of queries. `since` is a position of the log, or an event's id: what happened
         after it comes first. It has a connection of its own, to be closed with it: use it in `with`.
         """
+        if function is not None:
+            raise InvalidArguments(
+                "a script hears events in a loop: for event in client.events.subscribe(pattern)",
+                hint="client.on(pattern, fn) stores a function, which runs without the script",
+            )
         given: dict[str, Any] = {"pattern": pattern}
         given |= {} if filter is None else {"filter": filter}
         given |= {} if since is None else {"since": since}
@@ -108,7 +119,8 @@ class Client:
         """`$.a.b(*args, **kwargs)` by its path. A function among the arguments is sent as its source, to be stored."""
         if tuple(path) in REGISTERING and awaits_function(args):
             return Registering(lambda function: self.call(path, *args, function, **kwargs))
-        given = {"path": path, "args": [sent(value) for value in args], "kwargs": kwargs}
+        named = {name: sent(value) for name, value in kwargs.items()}
+        given = {"path": path, "args": [sent(value) for value in args], "kwargs": named}
         return _record(self._connection.ask("$", given))
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:

@@ -10,7 +10,7 @@ from runtime.noun import Noun, Transition, Verb
 
 def enter(noun: Noun, verb: Verb, before: Body | None, after: Body, *, by_import: bool) -> None:
     """Set the states that the verb leads to, and refuse those that it does not; an import may set any state."""
-    for field in _state_fields(noun):
+    for field in state_fields(noun):
         steps = [step for step in noun.transitions if step.field == field]
         moves = [step for step in steps if step.verb == verb.name]
         was = None if before is None else before.get(field)
@@ -42,7 +42,8 @@ def allowed_verbs(noun: Noun, body: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _state_fields(noun: Noun) -> list[str]:
+def state_fields(noun: Noun) -> list[str]:
+    """The fields that transitions lead through."""
     return list(dict.fromkeys(step.field for step in noun.transitions))
 
 

@@ -47,6 +47,9 @@ class Change:
 class BeforeHandler(Protocol):
     """What runs BEFORE a verb: it sees the entity as it would become, may return values to merge, may raise."""
 
+    @property
+    def name(self) -> str: ...
+
     def __call__(self, noun: Noun, entity: Mapping[str, Any], unit: "Unit") -> Mapping[str, Any] | None: ...
 
 
@@ -132,10 +135,20 @@ class Unit:
             self.overlay.keys[key] = change.entity.id
 
     def stage_own(
-        self, noun: Noun, verb: str, id: str, values: Mapping[str, Any], *, input: Mapping[str, Any] = _NOTHING
+        self,
+        noun: Noun,
+        verb: str,
+        id: str,
+        values: Mapping[str, Any],
+        *,
+        input: Mapping[str, Any] = _NOTHING,
+        fresh: bool = False,
     ) -> Entity:
-        """Stage an event of one of the runtime's own nouns: its entity with these values over what it held."""
-        before = self.read(noun, id)
+        """Stage an event of one of the runtime's own nouns: its entity with these values over what it held.
+
+        `fresh` where nothing can be stored under the id, so that the store is not asked, here and at commit.
+        """
+        before = None if fresh else self.read(noun, id)
         was: Body = {} if before is None else dict(before.body)
         now = stamp(self.now, before.body if before else None)
         body = {key: value for key, value in {**was, **values}.items() if value is not None}

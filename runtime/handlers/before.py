@@ -1,7 +1,7 @@
 """BEFORE handlers: they run in the middle of a verb, on the unit that it is staged in, and may amend it or say no."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from dataclasses import dataclass
 from typing import Any, Self
 
 from runtime import entity as entities
@@ -62,7 +62,7 @@ class Before:
         self.close()
 
     def _of(self, noun: Noun, verb: Verb) -> Sequence[BeforeHandler]:
-        return [partial(self._run, handler) for handler in self._handlers.before(noun, verb)]
+        return [_Asked(handler, self._run) for handler in self._handlers.before(noun, verb)]
 
     def _run(self, handler: Handler, noun: Noun, entity: Mapping[str, Any], unit: Unit) -> Mapping[str, Any] | None:
         """What the handler returns, to be merged. Raises Rejected with what it raised."""
@@ -85,7 +85,7 @@ class Before:
         finally:
             self._depth -= 1
         self._tenant.step("after BEFORE")
-        refusal = _refusal(handler, outcome)
+        refusal = _refusal(handler, outcome, entity["$id"])
         touched = {*unit.reads, *unit.overlay.entities} - known
         self._record(handler, unit, outcome, refusal, {entity["$id"], *touched})
         if refusal is not None:
@@ -134,10 +134,25 @@ class Before:
         self._ended.append({"$id": id, **run})
         if refusal is None:
             with unit.acting(handler.caller(self._tenant.name)):
-                unit.stage_own(RUN, "succeed", id, run)
+                unit.stage_own(RUN, "succeed", id, run, fresh=True)
 
 
-def _refusal(handler: Handler, outcome: Outcome) -> VerbenaError | None:
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A handler, to be asked on whatever unit its verb is staged in."""
+
+    handler: Handler
+    run: Callable[[Handler, Noun, Mapping[str, Any], Unit], Mapping[str, Any] | None]
+
+    @property
+    def name(self) -> str:
+        return self.handler.name
+
+    def __call__(self, noun: Noun, entity: Mapping[str, Any], unit: Unit) -> Mapping[str, Any] | None:
+        return self.run(self.handler, noun, entity, unit)
+
+
+def _refusal(handler: Handler, outcome: Outcome, entity: str) -> VerbenaError | None:
     """Why the verb is not carried out; None where the handler has nothing against it."""
     if outcome.error is None:
         if outcome.result is None or isinstance(outcome.result, dict):
@@ -153,7 +168,14 @@ def _refusal(handler: Handler, outcome: Outcome) -> VerbenaError | None:
         )
     error = from_dict(outcome.error)
     details = {key: value for key, value in error.details.items() if key in ("line", "column", "source", "type")}
-    refusal = Rejected(error.message, hint=error.hint, handler=handler.name, pattern=handler.pattern, **details)
+    # What it was handed is a copy of what is not there yet: writing into either is the same mistake.
+    own = details.get("type") == "ReadOnly" or (error.code == "not_found" and entity in error.message)
+    hint = (
+        "return {'field': value}: it is merged into the entity, which is there when the verb is done"
+        if own
+        else error.hint
+    )
+    refusal = Rejected(error.message, hint=hint, handler=handler.name, pattern=handler.pattern, **details)
     if error.code != "execution_error":
         refusal.details["cause"] = error.code
     return refusal

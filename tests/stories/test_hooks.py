@@ -4,14 +4,14 @@ import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from runtime import Client, connect
+from runtime import Client, VerbenaError, connect
 from server.mcp.do import DO
 from tests.stories.conftest import Door
 
@@ -133,6 +133,26 @@ def test_the_scripts_of_the_page_run_from_a_file(data: Path) -> None:
         [sys.executable, str(file)], cwd=data.parent, capture_output=True, text=True, timeout=60, check=False
     )
     assert (ran.returncode, ran.stderr) == (0, "")
+
+
+def test_a_script_that_hands_over_what_has_no_source_is_told_what_has_one(client: Client) -> None:
+    def told(call: Callable[[], Any]) -> str:
+        with pytest.raises(VerbenaError) as refused:
+            call()
+        return f"{refused.value.message}; {refused.value.hint}"
+
+    def note(deal: Any) -> None:
+        print(deal.name)
+
+    assert told(lambda: client.Deal.closing(print)) == "print is no function with a source; a def or a lambda of a file"
+    assert told(lambda: client.Deal.close(note)) == (
+        "$.Deal.close performs the verb, and takes no function; "
+        "$.Deal.closing(fn) runs before it, $.Deal.closed(fn) after it"
+    )
+    assert "$.Deal.closed(lambda entity, $: …) registers" in told(lambda: client.Deal.closed(fn=note))
+    listen: Any = client.events.subscribe
+    assert "client.on(pattern, fn) stores a function" in told(lambda: listen("Deal.*", note))
+    assert client.handlers.list() == []
 
 
 def test_an_agent_stores_a_hook_and_is_told_how_it_stands(door: Door) -> None:

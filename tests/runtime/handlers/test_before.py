@@ -81,6 +81,59 @@ def look(deal, $):
     }
 
 
+@pytest.mark.parametrize(
+    ("form", "call", "state", "told"),
+    [
+        ("creating", "1", "Won", "a new Deal cannot begin with stage Won"),
+        ("updating", "$.Deal.update(id, value=2)", "Won", "update cannot lead Deal.stage from Prospecting to Won"),
+        ("closing", "$.Deal.close(id)", "Won", "Deal.close sets stage to Closed, not to Won"),
+        ("deleting", "$.Deal.delete(id)", "Won", "Deal.delete does not set stage"),
+        ("restoring", "$.Deal.delete(id)\n$.Deal.restore(id)", "Won", "Deal.restore does not set stage"),
+    ],
+)
+def test_a_handler_leads_to_no_state_that_its_verb_does_not(
+    door: Door, form: str, call: str, state: str, told: str
+) -> None:
+    store(door, f"@$.Deal.{form}\ndef smuggle(deal, $):\n    return {{'stage': '{state}'}}")
+    assert error_of(door, f"id = $.Deal.create(name='Big', value=1).id\n{call}") == {
+        "code": "invalid_transition",
+        "message": f"the handler smuggle returned what does not fit: {told}",
+    }
+    assert events(door) == []
+
+
+def test_a_handler_may_say_the_state_that_its_verb_leads_to(door: Door) -> None:
+    store(
+        door,
+        "$.Deal.closing(lambda deal: {**deal, 'nextStep': 'Bill it'})\n$.Deal.closing(lambda deal: {'stage': 'Closed'})",
+    )
+    deal = door.do("$.Deal.close($.Deal.create(name='Big', value=1).id)")
+    assert (deal["stage"], deal["nextStep"]) == ("Closed", "Bill it")
+
+
+def test_who_returns_an_unknown_field_is_named(door: Door) -> None:
+    store(door, "@$.Contact.creating\ndef doctor(contact):\n    return {'titel': 'Dr'}")
+    with pytest.raises(VerbenaError) as caught:
+        door("do", action="create", type="Contact", data={"name": "Ada"})
+    error = caught.value
+    assert (error.code, error.message, error.hint) == (
+        "validation_failed",
+        "the handler doctor returned what does not fit: Contact has no field 'titel'",
+        "did you mean 'title'?",
+    )
+    assert error.details["handler"] == "doctor"
+
+
+@pytest.mark.parametrize(
+    "line", ["contact.title = 'Dr'", "contact['title'] = 'Dr'", "$.Contact.update(contact.id, title='Dr')"]
+)
+def test_a_handler_that_writes_into_its_entity_is_told_to_return_the_values(door: Door, line: str) -> None:
+    store(door, f"@$.Contact.creating\ndef doctor(contact, $):\n    {line}")
+    with pytest.raises(Rejected) as caught:
+        door.do("$.Contact.create(name='Ada')")
+    assert caught.value.hint is not None and caught.value.hint.startswith("return {'field': value}")
+
+
 def test_what_a_rejected_verb_staged_is_dropped_and_the_code_may_go_on(door: Door) -> None:
     store(
         door,
