@@ -65,7 +65,9 @@ _METHODS: Mapping[str, str] = MappingProxyType(
         **dict.fromkeys(("sum", "avg", "average", "min", "max", "groupby", "group", "stats"), _AGGREGATE),
     }
 )
-_LISTENING = frozenset({"on", "once", "subscribe", "listen", "addlistener", "addeventlistener", "onchange", "hook"})
+_LISTENING = frozenset(
+    {"on", "once", "subscribe", "listen", "addlistener", "addeventlistener", "onchange", "hook", "watch"}
+)
 _CURSOR = "pages go by cursor: $.search(type=…, limit=100, cursor=page.cursor)"
 _OPTIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -111,7 +113,11 @@ _MEMBERS: Mapping[str, str] = MappingProxyType(
             ("hook", "hooks", "listen", "addlistener", "addeventlistener", "listeners", "triggers", "automation"),
             'write $.on("Deal.closed", fn), or $.before("Deal.close", fn)',
         ),
-        **dict.fromkeys(("subscribe", "watch", "stream", "onevent"), 'write $.events.subscribe("Deal.*", fn)'),
+        **dict.fromkeys(("subscribe", "stream", "onevent"), 'write $.events.subscribe("Deal.*", fn)'),
+        **dict.fromkeys(
+            ("watch", "alert", "alerts", "measure", "monitor"),
+            'write $.Metric.watch("mrr", {"threshold": 10000, "direction": "above"}, fn); events are heard by $.on("Deal.*", fn)',
+        ),
         **dict.fromkeys(("schedule", "cron", "interval", "setinterval", "repeat"), 'write $.every("1h", fn)'),
         **dict.fromkeys(("settimeout", "timeout", "later", "delay", "sleep"), 'write $.at("in 3h", fn)'),
         **dict.fromkeys(("trigger", "emit", "publish", "dispatch"), "a verb makes its event: $.Deal.close(id)"),

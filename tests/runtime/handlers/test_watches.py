@@ -331,6 +331,9 @@ def test_currencies_are_watched_one_by_one(business: Door) -> None:
         ('$.Metric.watch("leads", {"threshold": 1, "direction": "above", "cooldown": "900d"}, fn)', "366 days"),
         ('$.Metric.watch("leads", {"threshold": 1, "direction": "above"})(3)', "a function"),
         ("$.Metric.watch(fn)", "what is to be watched?"),
+        ('$.watch("mrr", fn)', 'write $.Metric.watch("mrr"'),
+        ('$.Measure.watch("mrr", fn)', 'write $.Metric.watch("mrr"'),
+        ("$.Deal.watch(fn)", 'write $.on("Deal.*", fn)'),
         ('$.Metric.watch("leads", fn)', "past which threshold?"),
     ],
 )
