@@ -102,6 +102,14 @@ STORIES: Mapping[str, Story] = {
     ),
     "Handlers as data": Story(events={"Contact.created": 3}, runs={("before", "Succeeded"): 4}),
     "At a time": Story(events={"Activity.created": 1}, runs={("schedule", "Succeeded"): 1}),
+    "Past a threshold": Story(
+        events={
+            **{"Plan.created": 1, "Price.created": 1, "Customer.created": 4, "Subscription.created": 4},
+            **{"Event.created": 1, "Subscription.cancelled": 1, "Ticket.created": 1},
+        },
+        runs={("watch", "Succeeded"): 2},
+        adapted="a ticket has a subject, the highest priority is Urgent, and an assignee is a contact, so there is none",
+    ),
 }
 
 
@@ -178,10 +186,13 @@ def client(module_data: Path, request: pytest.FixtureRequest) -> Generator[Clien
 def _happen(client: Client, title: str) -> None:
     """Every block of a section, each when nothing waits any more that those before it set off."""
     section = SECTIONS[title]
-    with client.events.subscribe("Run.*", since=0) as ended:
+    listen = client.events.subscribe
+    with listen("Run.*", since=0) as ended, listen("Handler.crossed", since=0) as crossed:
         for program in _PROGRAM.finditer(section[2]):
             # Blank lines before it, so that an error names the line of the page.
             client.do("\n" * PAGE.count("\n", 0, section.start(2) + program.start(1)) + program[1])
+            while any(_has_crossed(client, watch) for watch in client.handlers.list(kind="watch")):
+                next(crossed)
             while _awaited(client):
                 next(ended)
 
@@ -192,6 +203,12 @@ def _awaited(client: Client) -> bool:
         return True
     waiting = client.runs.list(status="Waiting", limit=ROWS_MAX)
     return any("disabled" not in (client.runs.get(run.id).why or "disabled") for run in waiting)
+
+
+def _has_crossed(client: Client, watch: Any) -> bool:
+    """Whether a value is past the threshold, or back, and that is not known yet."""
+    value = client.fetch(type="Measure", id=watch.pattern.split()[0], fields=["value"]).value
+    return watch.state.side != ("above" if value > watch.options.threshold else "below")
 
 
 def _happened(client: Client) -> Counter[str]:
