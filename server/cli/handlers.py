@@ -24,7 +24,7 @@ def handlers(
     data: Data = "",
     as_json: Json = False,
 ) -> None:
-    """List what is stored to run before verbs, after events and at times; show, switch off, on, or remove it."""
+    """List the code that runs by itself: before verbs, after events, at times, past thresholds; or look after it."""
     with refusals(as_json):
         if context.invoked_subcommand is not None:
             # They would be without effect there, and nobody would see it.
