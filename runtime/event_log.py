@@ -19,6 +19,7 @@ from runtime.leaf import Envelope, leaf_of, payload_hash
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Change
+from runtime.vocabulary import Vocabulary
 
 # A difference between two moments names at most this many entities.
 DIFFERENCE_MAX = 1_000
@@ -115,7 +116,7 @@ def shown(row: EventRow) -> dict[str, Any]:
     return shape
 
 
-def list_events(file: TenantFile, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
+def list_events(file: TenantFile, vocabulary: Vocabulary, arguments: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events by `type`, `verb`, `event`, `entity`, `actor`, `run`, `after` and `before` (positions in the log).
 
     The newest first, unless `after` is given: then in the order of the log, so that a reader can go on from there.
@@ -123,6 +124,8 @@ def list_events(file: TenantFile, arguments: Mapping[str, Any]) -> list[dict[str
     conditions = [Sql("TRUE")]
     limit = EVENTS_LIMIT_DEFAULT
     for name, value in arguments.items():
+        if name == "type":
+            vocabulary.noun(_text(name, value))  # a noun that does not exist has no events, and is most likely misspelt
         if name in ("type", "verb", "event", "entity", "actor", "run"):
             conditions.append(Sql(f"{name} = ?", (_text(name, value),)))
         elif name in ("after", "before"):

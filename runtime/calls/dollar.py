@@ -64,7 +64,9 @@ class Dollar:
             case ["fetch"]:
                 return fetch(self._tenant, self._unit, arguments.of_fetch(args, kwargs))
             case ["events", "list"]:
-                return event_log.list_events(self._tenant.file, arguments.one_mapping(args, kwargs))
+                return event_log.list_events(
+                    self._tenant.file, self._unit.vocabulary, arguments.one_mapping(args, kwargs)
+                )
             case ["nouns"] | ["nouns", "list"]:
                 return [self._summary(self._unit.vocabulary.noun(name)) for name in self._unit.vocabulary.names]
             case ["nouns", "get"]:

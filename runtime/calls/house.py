@@ -32,7 +32,7 @@ def nouns(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) 
 
 def events(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of the log, see `event_log.list_events`."""
-    return event_log.list_events(tenant.file, given)
+    return event_log.list_events(tenant.file, tenant.vocabulary, given)
 
 
 def dollar(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) -> Any:

@@ -305,3 +305,9 @@ def test_what_a_failing_writer_did_not_commit_is_not_acknowledged(tmp_path: Path
     assert differences(tenant.file, [contact]) == []
     assert tenant.writer.seq == 3
     engine.close()
+
+
+def test_events_of_a_noun_that_does_not_exist_are_no_empty_list(door: Door) -> None:
+    with pytest.raises(VerbenaError) as caught:
+        door("events", type="Deals")
+    assert (caught.value.code, caught.value.hint) == ("invalid_type", "did you mean 'Deal'?")
