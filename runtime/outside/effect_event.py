@@ -4,7 +4,7 @@ An effect says which call it was and how it ended, and never what was said: bodi
 its run has ended. Which effects the log has is read from the log itself, so folding twice changes nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from runtime.ids import ALPHABET
 from runtime.outside.journal import Call
@@ -13,12 +13,15 @@ from runtime.own_nouns import EFFECT
 from runtime.unit import Unit
 
 
-def stage(unit: Unit, calls: Sequence[Call]) -> int:
-    """Stage what the log does not know yet of the writes of a run; how many events that makes."""
+def stage(unit: Unit, calls: Sequence[Call], *, fresh: Collection[int] = ()) -> int:
+    """Stage what the log does not know yet of the writes of a run; how many events that makes.
+
+    `fresh` are places of which the log cannot know anything, so that it is not asked.
+    """
     before = len(unit.changes)
     for call in calls:
         if call.intent is not None:
-            _stage(unit, call.intent, call.outcome)
+            _stage(unit, call.intent, call.outcome, fresh=call.intent.position in fresh)
     return len(unit.changes) - before
 
 
@@ -31,9 +34,9 @@ def effect_id(run: str, position: int) -> str:
     return f"{EFFECT.key}_{run.partition('_')[2]}{places}"
 
 
-def _stage(unit: Unit, intent: Intent, outcome: Outcome | None) -> None:
+def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool) -> None:
     id = effect_id(intent.run, intent.position)
-    known = unit.read(EFFECT, id)
+    known = None if fresh else unit.read(EFFECT, id)
     if known is None:
         said = {
             "run": intent.run,
@@ -46,7 +49,7 @@ def _stage(unit: Unit, intent: Intent, outcome: Outcome | None) -> None:
             "hash": intent.fingerprint,
             "intendedAt": intent.at,
         }
-        known = unit.stage_own(EFFECT, "intend", id, said)
+        known = unit.stage_own(EFFECT, "intend", id, said, fresh=fresh)
     if outcome is None or known.body.get("endedAt") == outcome.at:
         return
     failed = outcome.status == 0

@@ -13,7 +13,7 @@ import msgspec
 from runtime.errors import LimitExceeded, PermissionDenied, VerbenaError, from_dict
 from runtime.outside.effect_event import stage
 from runtime.outside.failures import Diverged, OutcomeUnknown, Unanswered
-from runtime.outside.guard import origin
+from runtime.outside.guard import Target, origin
 from runtime.outside.http import Http
 from runtime.outside.journal import ANSWER_BYTES_MAX, Call, Journal
 from runtime.outside.message import Answer, Request
@@ -86,6 +86,7 @@ class Effects:
         self._salt = salt
         self._step = step
         self._position = 0
+        self._first: set[int] = set()  # places of writes that no try before this one made
 
     def call(self, request: Request, *, idempotent: bool = False, key_header: str | None = None) -> dict[str, Any]:
         """`{status, headers, json | text}` of a call, now or as it was recorded.
@@ -121,7 +122,7 @@ class Effects:
 
     def stage(self, unit: Unit) -> None:
         """Stage what the log does not know yet of the writes of this run, as events of the unit that is to be committed."""
-        stage(unit, self._journal.calls(self.run))
+        stage(unit, self._journal.calls(self.run), fresh=self._first)
 
     def recorded(self) -> None:
         """The log has what was staged."""
@@ -180,17 +181,18 @@ class Effects:
         )
         self._step("before intent")
         self._journal.intend(intent)
-        return self._sent(request, intent)
+        self._first.add(intent.position)
+        return self._sent(request, intent, target)
 
-    def _sent(self, request: Request, intent: Intent) -> dict[str, Any]:
-        """Make a call whose intent is on record, and record what became of it."""
+    def _sent(self, request: Request, intent: Intent, target: Target | None = None) -> dict[str, Any]:
+        """Make a call whose intent is on record, to where it was judged to go, and record what became of it."""
         self.wrote = True
         # A key of the caller's own says more than ours: it may hold over several runs.
         if intent.header and not any(name.lower() == intent.header.lower() for name in request.headers):
             request = request.with_header(intent.header, intent.key)
         self._step("after intent")
         try:
-            answer = self.http.send(request, seconds=self._seconds)
+            answer = self.http.send(request, target=target, seconds=self._seconds)
         except Unanswered:
             raise  # an intent without an outcome is what is known
         except VerbenaError as error:
