@@ -250,6 +250,10 @@ class StoredCode:
         found = self._unit.read(RUN, id) if isinstance(id, str) else None
         if found is None:
             raise NotFound(f"no run {str(id)[:80]!r}", hint="$.runs.list() gives runs that are known")
+        if found.id == self._unit.run:
+            raise InvalidArguments(
+                f"{id} is running, and cannot be {what} by itself", hint="return ends it, raise fails it"
+            )
         if "handler" not in found.body or found.body["kind"] == "before" or found.body["status"] not in allowed:
             raise Conflict(
                 f"{id} is {found.body['status']} and cannot be {what}",

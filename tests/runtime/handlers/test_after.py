@@ -176,6 +176,20 @@ def waits(contact, $):
     assert (door.do("$.Activity.count()"), len(door("events", event="Run.succeeded"))) == (0, 0)
 
 
+def test_a_run_neither_releases_nor_retries_itself(door: Door) -> None:
+    door.do(
+        """
+@$.Contact.created
+def leaves(contact, $):
+    for run in $.runs.list(kind="after"):
+        $.runs.release(run["$id"])
+"""
+    )
+    (stand,) = door("do", action="create", type="Contact", data={"name": "Ada"})["handlers"]
+    assert stand["status"] == "Failed"
+    assert stand["error"] == f"{stand['run']} is running, and cannot be released by itself"
+
+
 def test_a_handler_that_is_enabled_again_may_fail_as_often_again(door: Door) -> None:
     door.do("@$.Contact.created\ndef broken(contact, $):\n    raise ValueError('never')")
     handler = door.do("$.handlers.list()")[0]["$id"]

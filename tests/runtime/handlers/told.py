@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -91,6 +92,9 @@ class Told:
             yield f"{id} has events and no row"
         for id, (_, body) in self.runs.items():
             ends = self._ends.get(id, [])
+            for event, after in pairwise(ends):
+                if event.verb in ("succeed", "release"):
+                    yield f"{id} had ended with {event.event}, and then came {after.event}"
             if body["$version"] != len(ends):
                 yield f"{id} has version {body['$version']} and {len(ends)} events"
             elif ends and ends[-1].payload is not None and _read(ends[-1].payload) != body:
