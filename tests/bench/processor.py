@@ -1,6 +1,7 @@
 """Time on the processor, which says more than the clock on a machine that does other things meanwhile."""
 
 import os
+import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,11 @@ class Spent:
         return (
             f"{1000 * self.here / count:.1f} ms of the engine's and {1000 * self.below / count:.1f} ms of the workers'"
         )
+
+
+def middle(taken: list[Spent]) -> Spent:
+    """The medians. One of them may be far off: when a process has gone, what it reaped of others goes with it."""
+    return Spent(statistics.median(each.here for each in taken), statistics.median(each.below for each in taken))
 
 
 def spent() -> Spent:
