@@ -421,11 +421,12 @@ class Tenant:
         self.runs.keep_up()
         self.flush_ledger()
         # A clock that was put back since says nothing of how long ago that was.
-        rests = abs(self.clock() - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT
-        if rests:
+        now = self.clock()
+        log_rests = abs(now - self.writer.last_event_at) > IDLE_BEFORE_CHECKPOINT
+        if log_rests:
             self.prover.keep_up(self.writer.pause())
-        self._fold_in(rests=rests)
-        if rests:
+        self._fold_in(rests=abs(now - self.writer.last_commit_at) > IDLE_BEFORE_CHECKPOINT)
+        if log_rests:
             self.history.keep_up(self.writer.seq, self.vocabulary.noun)
             self.outside.keep_up()
         self._drop_old_runs()

@@ -121,7 +121,7 @@ class Writer:
         self._opened_at = self.seq  # what was changed before, nobody knows by noun
         # The time of the latest event: times in the log never fall, whatever the clock does.
         self.at: datetime = at.replace(tzinfo=UTC) if at is not None else datetime.min.replace(tzinfo=UTC)
-        self.last_commit_at = clock()
+        self.last_commit_at = self.last_event_at = clock()
 
     def commit(self, unit: Unit, *, keep: Keep | None = None) -> Committed:
         """Commit a unit that was staged outside. Raises Conflict where something that it rests on has changed."""
@@ -342,6 +342,8 @@ class Writer:
         self._step("after commit")
         self.seq, self.at = seq, at if logged else self.at
         self.last_commit_at = now
+        if logged:
+            self.last_event_at = now
         for change, row in logged:
             if change.noun is not RUN:
                 self._touched[change.noun.name] = row.seq
