@@ -381,6 +381,9 @@ class Writer:
             after = Overlay(overlay)
             after.absorb(unit.overlay)
             for noun, id in unit.deletions:
+                left = unit.overlay.get(noun, id)
+                if left is not None and not left.deleted:
+                    continue  # it was restored in the same unit, and whoever points at it may
                 try:
                     refuse_if_pointed_at(unit.vocabulary, after, noun, id)
                 except VerbenaError as error:

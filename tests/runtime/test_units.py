@@ -311,3 +311,15 @@ def test_events_of_a_noun_that_does_not_exist_are_no_empty_list(door: Door) -> N
     with pytest.raises(VerbenaError) as caught:
         door("events", type="Deals")
     assert (caught.value.code, caught.value.hint) == ("invalid_type", "did you mean 'Deal'?")
+
+
+def test_what_a_unit_deleted_and_restored_may_be_pointed_at_in_the_same_unit(door: Door) -> None:
+    door.do('$.define(name="Vessel", keys={"name": "string!"})')
+    door.do('$.define(name="Cabin", keys={"vessel": "-> Vessel.cabins!"})')
+    vessel = door.do('$.Vessel.create(name="Ada").id')
+    code = f"""
+$.Vessel.delete("{vessel}")
+$.Vessel.restore("{vessel}")
+$.Cabin.create(vessel="{vessel}").vessel
+"""
+    assert door.do(code) == vessel
