@@ -25,6 +25,8 @@ _OWN_HEADERS = frozenset(
         *("expect", "accept-encoding", "proxy-authorization", "proxy-connection"),
     )
 )
+# As `runtime.ids` makes them; a word such as payment_intents is none.
+_ENTITY_ID = re.compile(r"[a-z][A-Za-z0-9]*_(?=[a-z]*[A-Z1-9])[1-9A-HJ-NP-Za-km-z]{10}")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}")
 _HEADER_VALUE = re.compile(r"[\x20-\x7e\t\x80-\xff]*")
 
@@ -139,7 +141,9 @@ def request(
 
 
 def _is_private(word: str) -> bool:
-    return "@" in word or (len(word) >= 16 and bool(re.search("[0-9]", word)) and bool(re.search("[A-Za-z]", word)))
+    """Whether a part of a path names a person, one of our entities, or looks like a token."""
+    mixed = bool(re.search("[0-9]", word)) and bool(re.search("[A-Za-z]", word))
+    return "@" in word or bool(_ENTITY_ID.fullmatch(word)) or (len(word) >= 16 and mixed)
 
 
 def _headers(given: Mapping[str, Any]) -> dict[str, str]:

@@ -330,6 +330,12 @@ def test_neither_a_message_nor_a_request_shows_what_may_be_secret() -> None:
     assert "secret" not in repr(call) + call.shown and "k3y" not in repr(call) + call.shown
 
 
+def test_the_id_of_an_entity_stands_in_no_path_that_is_kept() -> None:
+    # An id need not have a digit, and then it looks like a word.
+    call = asked("GET", "https://shop.example.com/payment_intents/contact_xWQnpqoiSK/orders")
+    assert call.shown_path == "/payment_intents/…/orders"
+
+
 # -- to the address that was judged --------------------------------------------------------------------------------
 
 
