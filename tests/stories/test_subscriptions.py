@@ -238,6 +238,7 @@ class following:
             text=True,
             env=verbena.environment(),
             cwd=ROOT,
+            preexec_fn=_hear_interrupts,
         )
 
     def __enter__(self) -> tuple[subprocess.Popen[str], IO[str]]:
@@ -250,6 +251,11 @@ class following:
         for stream in (self._process.stdout, self._process.stderr):
             if stream is not None:
                 stream.close()
+
+
+def _hear_interrupts() -> None:
+    """As under a terminal: whoever runs the tests in the background had a shell that ignores them for all that it starts."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 async def first(count: int, events: Events) -> AsyncIterator[Any]:
