@@ -1,5 +1,6 @@
 """Who points where: the entities whose required relations would be left hanging."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from runtime.errors import ValidationFailed
@@ -18,8 +19,8 @@ class Link:
     id: str
 
 
-def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Link | None:
-    """One live entity, other than itself, whose required relation points at an entity; None where there is none."""
+def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str, *, but: Collection[str] = ()) -> Link | None:
+    """One live entity, other than itself and `but` these, whose required relation points at an entity; None for none."""
     source = Source(view)
     questions: list[Sql] = []
     for name in vocabulary.names:
@@ -30,7 +31,8 @@ def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Li
         for field in keys:
             rows = source.table(pointing, frozenset({"$id", "$deletedAt", field.name}))
             holds = f"list_contains({quoted(field.name)}, ?)" if field.many else f"{quoted(field.name)} = ?"
-            condition = Sql(f' WHERE {holds} AND "$deletedAt" IS NULL AND "$id" <> ? LIMIT 1)', (id, id))
+            others = '"$id" NOT IN (SELECT unnest(?))'
+            condition = Sql(f' WHERE {holds} AND "$deletedAt" IS NULL AND {others} LIMIT 1)', (id, [id, *but]))
             questions.append(Sql('(SELECT ?, ?, "$id" FROM ', (pointing.name, field.name)) + rows + condition)
     if not questions:
         return None
@@ -38,9 +40,9 @@ def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> Li
     return Link(*found[0]) if found else None
 
 
-def refuse_if_pointed_at(vocabulary: Vocabulary, view: View, noun: Noun, id: str) -> None:
-    """Raise ValidationFailed where a live required relation points at an entity that is to be deleted."""
-    found = pointing_here(vocabulary, view, noun, id)
+def refuse_if_pointed_at(vocabulary: Vocabulary, view: View, noun: Noun, id: str, *, but: Collection[str] = ()) -> None:
+    """Raise ValidationFailed where a live required relation, `but` of these, points at an entity to be deleted."""
+    found = pointing_here(vocabulary, view, noun, id, but=but)
     if found is not None:
         raise ValidationFailed(
             f"{id} cannot be deleted: {found.noun}.{found.key} of {found.id} requires it",

@@ -382,10 +382,10 @@ class Writer:
             after.absorb(unit.overlay)
             for noun, id in unit.deletions:
                 left = unit.overlay.get(noun, id)
-                if left is not None and not left.deleted:
-                    continue  # it was restored in the same unit, and whoever points at it may
+                # Restored in the same unit, it may be pointed at by what the unit did then; by nobody else, as it was deleted.
+                mine = unit.overlay.entities if left is not None and not left.deleted else ()
                 try:
-                    refuse_if_pointed_at(unit.vocabulary, after, noun, id)
+                    refuse_if_pointed_at(unit.vocabulary, after, noun, id, but=mine)
                 except VerbenaError as error:
                     raise Conflict(f"{error.message}, since this ran", hint=error.hint) from error
 
