@@ -32,7 +32,9 @@ def pointing_here(vocabulary: Vocabulary, view: View, noun: Noun, id: str, *, bu
             rows = source.table(pointing, frozenset({"$id", "$deletedAt", field.name}))
             holds = f"list_contains({quoted(field.name)}, ?)" if field.many else f"{quoted(field.name)} = ?"
             others = '"$id" NOT IN (SELECT unnest(?))' if but else '"$id" <> ?'
-            condition = Sql(f' WHERE {holds} AND "$deletedAt" IS NULL AND {others} LIMIT 1)', (id, [id, *but] if but else id))
+            condition = Sql(
+                f' WHERE {holds} AND "$deletedAt" IS NULL AND {others} LIMIT 1)', (id, [id, *but] if but else id)
+            )
             questions.append(Sql('(SELECT ?, ?, "$id" FROM ', (pointing.name, field.name)) + rows + condition)
     if not questions:
         return None
