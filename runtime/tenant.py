@@ -433,7 +433,7 @@ class Tenant:
 
     def _drop_old_runs(self) -> None:
         # By the log's clock: one that is a year ahead for a moment must not cost a year of runs.
-        now = min(self.clock(), self.writer.at)
+        now = min(self.clock(), self.writer.at) if self.writer.seq else self.clock()
         with self.writer.pause():
             if not self._closing.is_set():
                 self.graph.dropped(self.ledger.drop_old(now))

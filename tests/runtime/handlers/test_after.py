@@ -249,3 +249,10 @@ def test_undoing_a_do_takes_its_handlers_back(door: Door) -> None:
     door("do", action="undo", id=answer["run"])
     assert door.do("$.handlers.list()") == []
     assert "handlers" not in door("do", code="$.Contact.create(name='Bob')")
+
+
+def test_the_ledger_of_a_tenant_without_events_is_kept_up(door: Door) -> None:
+    door.do("1 + 1")
+    door.clock.ahead += timedelta(days=2)
+    door.tenant.keep_up()
+    assert len(door.do("$.runs.list(kind='do')")) == 1
