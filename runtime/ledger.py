@@ -137,7 +137,8 @@ class Ledger:
         """The runs that an event sets off, waiting, in their order. The caller writes them with the event."""
         runs: list[Entity] = []
         for handler in handlers.after(change, view, unit.now):
-            root, depth = unit.root or unit.run or event_id(row.seq), unit.depth + 1
+            # Of a bulk of changes each is a cause of its own: what is bounded is what one of them leads to.
+            root, depth = unit.root or event_id(row.seq), unit.depth + 1
             values: dict[str, Any] = {
                 "kind": handler.kind,
                 "status": "Waiting",

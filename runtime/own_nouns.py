@@ -59,7 +59,7 @@ RUN = declare(
         "cause": "string#",  # the event that set it off
         "entity": "string#",  # which that event was about
         "parent": "string#",  # the run in whose unit it ran, or whose event set it off
-        "root": "string",  # what everything began with
+        "root": "string",  # the event, or the run by the clock, that everything goes back to
         "depth": "int",
         "actor": "string",
         "level": "int",

@@ -89,7 +89,7 @@ class Unit:
     moving: frozenset[str] = frozenset()
     planned: bool = False  # staged again from a plan, which may have been committed before
     depth: int = 0  # how many handlers set each other off until this
-    root: str | None = None  # the run that everything goes back to; None: this one
+    root: str | None = None  # the event or run that everything goes back to; None: each event of this unit is one
     began_at: int = 0  # the position of the log when the unit began
     handlers: object = None  # the tenant's handlers when it began: others at commit are a conflict
     effects: object = None  # what its code may ask of the outside, see `runtime.outside`

@@ -392,7 +392,7 @@ class Writer:
     def _check_queries(self, unit: Unit, overlay: Overlay) -> None:
         """What a BEFORE handler found by a query must be found still: nothing of those nouns has changed since."""
         for name in unit.queried:
-            staged = overlay.nouns if name == "*" else overlay.nouns & {name}
+            staged = overlay.nouns - {RUN.name} if name == "*" else overlay.nouns & {name}
             latest = (
                 max(self._touched.values(), default=self._opened_at)
                 if name == "*"

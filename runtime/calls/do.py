@@ -197,8 +197,6 @@ class _Doing:
                 "kind": "do",
                 "status": "Succeeded" if error is None else "Failed",
                 "code": hash_of(code),
-                "root": self.run,
-                "depth": 0,
                 "actor": unit.caller.actor,
                 "level": unit.caller.level,
                 "attempts": 1,

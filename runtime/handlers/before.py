@@ -114,7 +114,7 @@ class Before:
             "code": handler.hash,
             "cause": unit.cause,
             "parent": unit.run,
-            "root": unit.root or unit.run,
+            "root": unit.root,
             "depth": unit.depth + self._depth,
             "actor": handler.actor,
             "level": handler.level,

@@ -137,11 +137,6 @@ class Runner:
             self._changed.notify_all()
             self._changed.wait_for(lambda: self._threads == 0)
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether nothing waits or runs."""
-        return self._queue.is_empty
-
     def _start_threads(self) -> None:
         """One more thread for what is ready, up to the bound. The lock is held."""
         if self._closed or not self._queue.has_ready or self._threads >= RUNS_AT_ONCE:

@@ -256,3 +256,11 @@ def test_the_ledger_of_a_tenant_without_events_is_kept_up(door: Door) -> None:
     door.clock.ahead += timedelta(days=2)
     door.tenant.keep_up()
     assert len(door.do("$.runs.list(kind='do')")) == 1
+
+
+def test_each_of_many_changes_sets_off_its_handlers(door: Door) -> None:
+    """What one cause sets off is bounded; a bulk is as many causes as it has events."""
+    door.do("$.Contact.created(lambda contact, $: None)")
+    door.do("for n in range(1_100):\n    $.Contact.create(name=str(n))")
+    counted = door("$", path=["search"], args=[], kwargs={"type": "Run", "filter": {"kind": "after"}, "limit": 1})
+    assert (counted["total"], runs(door, status="Dead")) == (1_001, [])
