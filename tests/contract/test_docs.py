@@ -1,4 +1,7 @@
-"""What a caller meets is in the docs: tools, arguments, members of `$`, error codes, settings, commands and options."""
+"""What a caller meets is in the docs: tools, arguments, members of `$`, error codes, settings, commands and options.
+
+What the docs point at is there: pages, their headings, and files and folders of the project.
+"""
 
 import re
 from collections.abc import Iterator
@@ -18,6 +21,10 @@ from server.settings import VARIABLES
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+_LINK = re.compile(r"\]\(([^)\s]+)\)")
+_FENCED = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"^#+ +(.+)$", re.MULTILINE)
 # These go with every command that they fit, and are told of once.
 EVERYWHERE = {"--tenant", "--data", "--json"}
 MEMBERS = sorted(set(re.findall(r'case \["(\w+)"', (ROOT / "runtime" / "calls" / "dollar.py").read_text())))
@@ -72,3 +79,24 @@ def test_a_method_of_a_noun_is_documented(docs: str, method: str) -> None:
 def test_a_command_and_its_options_are_documented_in_one_place(docs: str, command: str) -> None:
     told = [line for line in docs.splitlines() if f"`verbena {command}" in line]
     assert [line for line in told if all(option in line for option in COMMANDS[command])] != []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
+def test_what_a_page_links_to_is_there(page: Path) -> None:
+    nowhere: list[str] = []
+    for link in _LINK.findall(_prose(page)):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if ":" not in path and not (target.exists() and (not anchor or anchor in _anchors(target))):
+            nowhere.append(link)
+    assert nowhere == []
+
+
+def _prose(page: Path) -> str:
+    """A page without its blocks of code, in which `#` begins a comment and `](` may be Python."""
+    return _FENCED.sub("", page.read_text())
+
+
+def _anchors(page: Path) -> set[str]:
+    """Where a page can be pointed at: its headings, as GitHub names them."""
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in _HEADING.findall(_prose(page))}
