@@ -1,4 +1,4 @@
-"""What all tests share: a data folder whose engine ends with the test, the folder of specs, and the rule on skips."""
+"""What all tests share: a data folder whose engine ends with the test, a service, the specs, and the rule on skips."""
 
 import os
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 
 from runtime.client import Connection, is_owned
 from runtime.errors import VerbenaError
+from tests.runtime.outside.service import Service, service
 
 ROOT = Path(__file__).parents[1]
 # The only skip that a full run allows: the folder is no part of the project, and a fresh clone has none.
@@ -62,6 +63,13 @@ def module_data(tmp_path_factory: pytest.TempPathFactory) -> Generator[Path]:
     folder = tmp_path_factory.mktemp("verbena") / "data"
     yield folder
     end_engine(folder)
+
+
+@pytest.fixture
+def shop() -> Generator[Service]:
+    """A service on the loopback that honours keys."""
+    with service() as shop:
+        yield shop
 
 
 def end_engine(folder: Path) -> None:

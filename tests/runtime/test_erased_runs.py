@@ -3,23 +3,14 @@
 import shutil
 import threading
 import time
-from collections.abc import Generator
 from pathlib import Path
-
-import pytest
 
 from tests.runtime.door import Door
 from tests.runtime.handlers.told import settle
-from tests.runtime.outside.service import Service, service
+from tests.runtime.outside.service import Service
 from tests.runtime.test_erasure import SECRET, holding, leaves
 
 SECONDS_MAX = 30.0
-
-
-@pytest.fixture
-def shop() -> Generator[Service]:
-    with service() as shop:
-        yield shop
 
 
 def test_what_runs_said_of_an_erased_entity_is_in_no_file(tmp_path: Path, shop: Service) -> None:

@@ -1,7 +1,6 @@
 """`$.http` through the engine: a unit and what it asked outside, in the log whatever becomes of the unit."""
 
 import os
-from collections.abc import Generator
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,6 @@ from runtime.outside.journal import SUFFIX
 from runtime.unit import Caller
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Heard, Service, says, service
-
-
-@pytest.fixture
-def shop() -> Generator[Service]:
-    with service() as shop:
-        yield shop
-
-
-@pytest.fixture
-def open_door(tmp_path: Path, shop: Service) -> Generator[Door]:
-    """An engine whose tenants may ask the shop, which honours keys."""
-    door = Door(tmp_path / "data", hosts=f"{shop.address}=Idempotency-Key")
-    yield door
-    door.close()
 
 
 def effects(door: Door, run: str) -> list[tuple[str, Any]]:

@@ -2,31 +2,15 @@
 
 import threading
 import time
-from collections.abc import Generator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Service, says, service
 from tests.runtime.outside.test_journal import intent
 
 SECONDS_MAX = 20.0
-
-
-@pytest.fixture
-def shop() -> Generator[Service]:
-    with service() as shop:
-        yield shop
-
-
-@pytest.fixture
-def open_door(tmp_path: Path, shop: Service) -> Generator[Door]:
-    door = Door(tmp_path / "data", hosts=f"{shop.address}=Idempotency-Key")
-    yield door
-    door.close()
 
 
 def run_of(door: Door, status: str) -> dict[str, Any]:

@@ -1,12 +1,9 @@
 """What an agent sends to others: allowed by the operator, told in the log, and not sent by a plan."""
 
-from collections.abc import Generator
 from pathlib import Path
 
-import pytest
-
 from tests.conftest import Shell
-from tests.runtime.outside.service import Service, service
+from tests.runtime.outside.service import Service
 from tests.stories.conftest import Door
 
 
@@ -19,12 +16,6 @@ class Operator(Shell):
 
     def environment(self) -> dict[str, str]:
         return {**super().environment(), "VERBENA_HTTP_HOSTS": self.hosts}
-
-
-@pytest.fixture
-def shop() -> Generator[Service]:
-    with service() as shop:
-        yield shop
 
 
 def test_an_agent_orders_at_a_shop_and_the_log_tells_of_it(data: Path, shop: Service) -> None:

@@ -31,12 +31,6 @@ def journal(tmp_path: Path) -> Generator[Journal]:
     journal.close()
 
 
-@pytest.fixture
-def shop() -> Generator[Service]:
-    with service() as shop:
-        yield shop
-
-
 def tried(journal: Journal, *hosts: str, run: str = "run_a", **options: Any) -> Effects:
     """One try of a run."""
     http = Http(Guard(hosts=read_hosts(" ".join(hosts)), only_listed=True), options.pop("caps", CAPS))
