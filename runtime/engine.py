@@ -17,7 +17,7 @@ import structlog
 from runtime import tenant_files, wire
 from runtime.calls import house, proofs
 from runtime.calls.do import do
-from runtime.calls.dollar import Dollar
+from runtime.calls.dollar import units_of
 from runtime.calls.fetch import fetch
 from runtime.calls.measures import watched
 from runtime.calls.search import search
@@ -26,6 +26,7 @@ from runtime.catalogue import shipped
 from runtime.clock import Clock, system_clock
 from runtime.errors import Conflict, InvalidArguments, Unavailable, VerbenaError, did_you_mean
 from runtime.event_log import NewSalt, new_salt
+from runtime.folder import sync_folder
 from runtime.handlers.runner import Runner
 from runtime.handlers.timetable import is_awaited
 from runtime.ids import NewId, new_id
@@ -265,11 +266,7 @@ class Engine:
         shutil.rmtree(path.with_suffix(".index"), ignore_errors=True)
         path.with_name(path.name + ".wal").unlink(missing_ok=True)
         os.replace(new, path)
-        descriptor = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        sync_folder(path.parent)
 
     @contextmanager
     def _apart(self, name: str, why: str) -> Generator[None]:
@@ -358,9 +355,7 @@ class Engine:
 
     def _runner(self, tenant: Tenant) -> Runner:
         return Runner(
-            tenant,
-            self.pool,
-            lambda unit: Dollar(tenant, unit, self.pool).call,
+            units_of(tenant, self.pool),
             lambda unit, name, from_log: watched(tenant, unit, name, from_log=from_log),
         )
 

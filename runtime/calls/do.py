@@ -8,18 +8,17 @@ from typing import Any
 import msgspec
 
 from runtime import plans, values
-from runtime.calls.dollar import Dollar
+from runtime.calls.dollar import Dollar, units_of
 from runtime.entity import Entity
 from runtime.errors import Conflict, InvalidArguments, VerbenaError, did_you_mean, from_dict
-from runtime.handlers import units
-from runtime.handlers.before import Before
 from runtime.handlers.handler import hash_of
+from runtime.handlers.units import Units
 from runtime.idempotency import kept_row
 from runtime.ids import event_id
 from runtime.ledger import run_entity, told
 from runtime.own_nouns import RUN
 from runtime.sandbox.limits import BY_LEVEL
-from runtime.sandbox.pool import Answer, Outcome, Pool
+from runtime.sandbox.pool import Outcome, Pool
 from runtime.store import EventRow
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit
@@ -138,9 +137,7 @@ class _Doing:
         """A structured action needs no sandbox: it runs in the writer's own turn, unless a handler is asked before it."""
         tenant, id = self.tenant, self.asked.id
         tenant.reservations.wait_for(self, [id] if isinstance(id, str) else [])
-        committed = units.in_turn(
-            tenant, self.pool, self._answer_for, self.caller, self._acted, run=self.run, keep=self._keep(_plain)
-        )
+        committed = self._units.in_turn(self.caller, self._acted, run=self.run, keep=self._keep(_plain))
         return self._answer(committed.value, "", committed)
 
     def _acted(self, unit: Unit) -> Any:
@@ -153,10 +150,7 @@ class _Doing:
 
     def _run_code(self, code: str) -> dict[str, Any]:
         try:
-            committed = units.outside(
-                self.tenant,
-                self.pool,
-                self._answer_for,
+            committed = self._units.with_code(
                 lambda: self.tenant.unit(self.caller, run=self.run),
                 lambda unit: _Ran(unit, self._outcome(unit, code)),
                 keep=self._keep(_of_code),
@@ -174,7 +168,7 @@ class _Doing:
         """Run code on a unit; raises what it ended in."""
         outcome = self.pool.run(
             code,
-            answer=self._answer_for(unit),
+            answer=self._units.answer_for(unit),
             limits=BY_LEVEL[unit.caller.level],
             now=values.format_datetime(unit.now),
             tenant=unit.caller.tenant,
@@ -217,7 +211,7 @@ class _Doing:
         """Run it and keep nothing but the plan of what it would have written."""
         tenant, unit = self.tenant, self.tenant.unit(self.caller, run=self.run)
         tenant.outside.prepare(unit, dry=True)
-        with Before(tenant, self.pool, self._answer_for, unit, nested=self.asked.code is not None) as before:
+        with self._units.before(unit, nested=self.asked.code is not None) as before:
             if self.asked.code is not None:
                 try:
                     outcome = self._outcome(unit, self.asked.code)
@@ -252,8 +246,9 @@ class _Doing:
         committed = self.tenant.commit(unit, keep=doing._keep(lambda _: (plan.result, plan.output, None)))
         return doing._answer(plan.result, plan.output, committed)
 
-    def _answer_for(self, unit: Unit) -> Answer:
-        return Dollar(self.tenant, unit, self.pool).call
+    @property
+    def _units(self) -> Units:
+        return units_of(self.tenant, self.pool)
 
     def _keep(self, read: Callable[[Any], "_Said"]) -> Keep | None:
         """Keeps the answer with the unit's own commit, where the call has a key."""

@@ -22,6 +22,7 @@ from runtime.errors import (
     did_you_mean,
 )
 from runtime.handlers.storing import is_function
+from runtime.handlers.units import Units
 from runtime.noun import READ_VERBS, Noun, Verb
 from runtime.own_nouns import NOUN
 from runtime.past import position
@@ -37,6 +38,11 @@ _MEMBER_FORMS = {
     "nouns": '$.nouns.list(), or $.nouns.get("Deal")',
     "http": '$.http.get("https://api.example.com/v1")',
 }
+
+
+def units_of(tenant: Tenant, pool: Pool) -> Units:
+    """The units of a tenant, whose code has this `$`."""
+    return Units(tenant, pool, lambda unit: Dollar(tenant, unit, pool).call)
 
 
 class Dollar:

@@ -9,15 +9,14 @@ import duckdb
 
 from runtime import event_log
 from runtime.calls import arguments
-from runtime.calls.dollar import Dollar
+from runtime.calls.dollar import Dollar, units_of
 from runtime.calls.fetch import fetch
 from runtime.errors import InvalidArguments
-from runtime.handlers import units
 from runtime.handlers.storing import is_function
 from runtime.noun import READ_VERBS
 from runtime.sandbox.limits import Limits
 from runtime.sandbox.nursery import NoWorker
-from runtime.sandbox.pool import Answer, Pool
+from runtime.sandbox.pool import Pool
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit
 
@@ -43,17 +42,15 @@ def dollar(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any])
         raise InvalidArguments("a call of $ is {path, args, kwargs}")
     if not path or not all(isinstance(part, str) for part in path):
         raise InvalidArguments("the path of a call is a list of names")
-
-    def answer_for(unit: Unit) -> Answer:
-        return Dollar(tenant, unit, pool).call
+    units = units_of(tenant, pool)
 
     def call(unit: Unit) -> Any:
-        return answer_for(unit)(path, args, kwargs)
+        return units.answer_for(unit)(path, args, kwargs)
 
     if any(map(is_function, args)):  # it is compiled first, which must not hold up the writer
-        return units.outside(tenant, pool, answer_for, lambda: tenant.unit(caller), call).value
+        return units.with_code(lambda: tenant.unit(caller), call).value
     if _changes_something(tenant, path):
-        return units.in_turn(tenant, pool, answer_for, caller, call).value
+        return units.in_turn(caller, call).value
     return call(tenant.unit(caller))
 
 

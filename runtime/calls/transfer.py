@@ -10,7 +10,7 @@ import msgspec
 from runtime import entity as entities
 from runtime import values
 from runtime.calls import arguments
-from runtime.calls.dollar import Dollar
+from runtime.calls.dollar import units_of
 from runtime.entity import Entity
 from runtime.errors import (
     Conflict,
@@ -27,12 +27,11 @@ from runtime.filter_sql import columns_of, to_sql
 from runtime.filters import parse_filter
 from runtime.find import without_dead_links
 from runtime.graph import Source
-from runtime.handlers import units
 from runtime.ids import ALPHABET, SUFFIX_CHARS, NewId, prefix_of
 from runtime.noun import Field, Noun, Verb
 from runtime.own_nouns import NOUN
 from runtime.perform import perform
-from runtime.sandbox.pool import Answer, Pool
+from runtime.sandbox.pool import Pool
 from runtime.sql import Sql, quoted
 from runtime.tenant import Tenant
 from runtime.unit import Caller, Unit
@@ -91,10 +90,7 @@ def import_rows(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, 
         known = _lines_in_log(tenant, batch.run, given.get("after", 0)) if given.get("again") is True else {}
         return _carry_out(tenant, unit, batch, known)
 
-    def answer_for(unit: Unit) -> Answer:
-        return Dollar(tenant, unit, pool).call
-
-    return units.in_turn(tenant, pool, answer_for, caller, body, run=batch.run, via="import").value
+    return units_of(tenant, pool).in_turn(caller, body, run=batch.run, via="import").value
 
 
 def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, str]) -> dict[str, Any]:

@@ -13,19 +13,17 @@ import msgspec
 from runtime import entity as entities
 from runtime.entity import Body, Entity
 from runtime.errors import VerbenaError, from_dict
-from runtime.handlers.before import AnswerFor
 from runtime.handlers.handler import Handler
-from runtime.handlers.units import outside
+from runtime.handlers.units import Units
 from runtime.ids import event_id, event_seq
 from runtime.ledger import run_entity, told
 from runtime.noun import Noun
 from runtime.outside.failures import Diverged, OutcomeUnknown
 from runtime.own_nouns import HANDLER, RUN
 from runtime.sandbox.limits import BY_LEVEL, Outcome
-from runtime.sandbox.pool import Pool, Session
+from runtime.sandbox.pool import Session
 from runtime.sql import Sql
 from runtime.store import EventRow
-from runtime.tenant import Tenant
 from runtime.unit import Caller, Change, Unit
 from runtime.values import format_datetime, naive_datetime
 
@@ -65,10 +63,9 @@ class Given:
 class Attempt:
     """Carries out runs of one tenant, one attempt at a time; several threads may."""
 
-    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor) -> None:
-        self._tenant = tenant
-        self._pool = pool
-        self._answer_for = answer_for
+    def __init__(self, units: Units) -> None:
+        self._units = units
+        self._tenant = units.tenant
         self._failures: dict[str, int] = {}  # handler → how often it failed in a row
         self._counting = threading.Lock()  # of these: its runs about different entities end at the same time
         self._causes: dict[str, tuple[Noun, Body]] = {}  # event → what it left; the latest only
@@ -91,7 +88,7 @@ class Attempt:
             tenant.step("in retry" if body.get("attempts", 0) else "before AFTER")
             outcome = session.run(
                 handler.program,
-                self._answer_for(unit),
+                self._units.answer_for(unit),
                 now=given.now,
                 names={"entity": given.entity},
                 filename="<handler>",
@@ -110,7 +107,7 @@ class Attempt:
             return unit.stage_own(RUN, "succeed", run.id, {**values, "status": "Succeeded"})
 
         try:
-            committed = outside(tenant, self._pool, self._answer_for, unit, work, nested=True)
+            committed = self._units.with_code(unit, work, nested=True)
         except VerbenaError as error:
             if session.is_cut_off:
                 raise NotStarted from error

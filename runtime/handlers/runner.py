@@ -10,16 +10,15 @@ import structlog
 
 from runtime.entity import Entity, decoded
 from runtime.handlers.attempt import WAITING, Attempt, NotStarted, Settled
-from runtime.handlers.before import AnswerFor
 from runtime.handlers.queue import Place, Queue, place_of
 from runtime.handlers.timetable import Timetable, given
+from runtime.handlers.units import Units
 from runtime.handlers.watches import Look, Watches
 from runtime.own_nouns import RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sandbox.pool import Pool, Session
 from runtime.sql import Sql
 from runtime.store import EventRow
-from runtime.tenant import Tenant
 from runtime.unit import Change
 from runtime.values import parse_datetime
 
@@ -39,10 +38,10 @@ log = structlog.get_logger()
 class Runner:
     """Runs what waits in one tenant's ledger. Threads come when something waits, and go when nothing does."""
 
-    def __init__(self, tenant: Tenant, pool: Pool, answer_for: AnswerFor, look: Look) -> None:
-        self._tenant = tenant
-        self._pool = pool
-        self._attempt = Attempt(tenant, pool, answer_for)
+    def __init__(self, units: Units, look: Look) -> None:
+        self._tenant = tenant = units.tenant
+        self._pool = units.pool
+        self._attempt = Attempt(units)
         self._changed = threading.Condition()  # of everything below
         self._queue = Queue(self._waiting)
         self._held: dict[str, list[Place]] = {}  # by the disabled handler that they wait for

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runtime.calls.dollar import Dollar
+from runtime.calls.dollar import Dollar, units_of
 from runtime.calls.measures import watched
 from runtime.errors import InvalidArguments, NotFound, PermissionDenied, VerbenaError
 from runtime.handlers.runner import Runner
@@ -405,7 +405,7 @@ class Eyes:
         runs = door.tenant.runs
         runs.close()
         tenant, pool = door.tenant, door.engine.pool
-        tenant.runs = Runner(tenant, pool, lambda unit: Dollar(tenant, unit, pool).call, self)
+        tenant.runs = Runner(units_of(tenant, pool), self)
 
     def __call__(self, unit: Unit, name: str, from_log: bool) -> Seen:
         seen = watched(self._door.tenant, unit, name, from_log=from_log)
