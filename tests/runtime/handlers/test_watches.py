@@ -1,9 +1,7 @@
 """Watches: stored code that runs when a value goes past its threshold, once for each time that it does."""
 
 import threading
-from collections.abc import Generator
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from runtime.handlers.watches import TRIES_MAX, Seen
 from runtime.unit import Caller, Unit
 from runtime.watch import Direction, State, Watch, begun, crossing, state_data, state_from
 from tests.runtime.door import Door
-from tests.runtime.measures.calendar import Calendar, opened
+from tests.runtime.measures.calendar import Calendar
 
 MANY = """@$.Metric.watch("leads", {"threshold": 2, "direction": "above"})
 def many(metric, $):
@@ -30,19 +28,6 @@ def pay(amount):
     $.Price.create(plan=plan, amount=amount, currency="EUR", interval="Monthly")
     return $.Subscription.create({"customer": $.Customer.create(name="C", currency="EUR").id, "plan": plan}).id
 """
-
-
-@pytest.fixture
-def calendar() -> Calendar:
-    return Calendar()
-
-
-@pytest.fixture
-def business(tmp_path: Path, calendar: Calendar) -> Generator[Door]:
-    """An empty tenant whose clock stands still."""
-    door = opened(tmp_path, calendar)
-    yield door
-    door.close()
 
 
 def told(door: Door) -> list[dict[str, Any]]:
