@@ -28,7 +28,7 @@ from runtime.ids import NewId, new_id
 from runtime.ledger import Ledger
 from runtime.noun import Noun, Verb
 from runtime.outside.outside import Outside
-from runtime.own_nouns import HANDLER, NOUN, OWN_NOUNS, RUN
+from runtime.own_nouns import HANDLER, NOUN, OWN_NOUNS
 from runtime.past import History, Past, position
 from runtime.plans import PlanShelf
 from runtime.proofs import rotation_event
@@ -63,22 +63,14 @@ log = structlog.get_logger()
 
 
 class RunQueue(Protocol):
-    """What runs handlers after a commit."""
+    """What runs handlers after a commit, see `runtime.handlers.runner`."""
 
-    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
-        """Hear of runs that were committed and wait, and of the events; in the writer's turn, so only take note."""
+    def start(self) -> None:
+        """Run what waits; until then nothing is committed by a run."""
         ...
 
-    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
-        """Hear of events, for whoever watches what they change; in the writer's turn, so only take note."""
-        ...
-
-    def again(self, run: Entity) -> None:
-        """Hear of a run that is to be tried again."""
-        ...
-
-    def enabled(self, handler: str) -> None:
-        """Hear of a handler that may run again."""
+    def committed(self, logged: Sequence[tuple[Change, EventRow]], runs: Sequence[Entity]) -> None:
+        """Hear of events, and of the runs that they set off; in the writer's turn, so only take note."""
         ...
 
     def why(self, run: Entity) -> str | None:
@@ -98,37 +90,6 @@ class RunQueue(Protocol):
         ...
 
 
-class NoRuns:
-    """Of a tenant whose handlers nobody runs, such as one that is only looked at."""
-
-    def __init__(self, tenant: "Tenant") -> None:
-        pass
-
-    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]]) -> None:
-        pass
-
-    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
-        pass
-
-    def again(self, run: Entity) -> None:
-        pass
-
-    def enabled(self, handler: str) -> None:
-        pass
-
-    def why(self, run: Entity) -> str | None:
-        return None
-
-    def stand(self, ids: Sequence[str], seconds: float) -> list[dict[str, Any]]:
-        return []
-
-    def keep_up(self) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
-
-
 class HandlersAreAsked(Exception):
     """In the writer's turn no code is run, and a handler runs BEFORE this verb: it takes a unit outside."""
 
@@ -141,12 +102,12 @@ class TenantOptions:
     base_url: str
     keyring: Keyring
     checkpoints: Path  # where the signed heads of each tenant's log are kept, away from its file
+    runs: Callable[["Tenant"], RunQueue]
     http: "Http | None" = None  # asks the hosts that the operator allows; None where that is none
     clock: Clock = system_clock
     salt: NewSalt = new_salt
     new_id: NewId = new_id
     step: Step = no_step
-    runs: Callable[["Tenant"], RunQueue] = NoRuns
     # Hears of every commit, with the tenant's name, in the writer's turn: it must do no more than wake somebody.
     committed: Callable[[str, Sequence[tuple[Change, EventRow]]], None] = lambda name, logged: None
 
@@ -208,6 +169,7 @@ class Tenant:
         )
         self.runs = options.runs(self)
         self.outside.recover(Caller(tenant=name, actor="verbena"))
+        self.runs.start()
         if self.writer.seq:
             self._start(self._warm)
 
@@ -374,8 +336,9 @@ class Tenant:
 
     def _after_commit(self, logged: Sequence[tuple[Change, EventRow]], runs: Sequence[Entity]) -> None:
         # A crossing changes nothing of what runs; a new set would be a conflict for every unit that runs now.
-        changed = [change.entity for change, _ in logged if change.noun is HANDLER and change.verb.name != "cross"]
-        stored = [Handler.of(entity) for entity in changed]
+        stored = [
+            Handler.of(change.entity) for change, _ in logged if change.noun is HANDLER and change.verb.name != "cross"
+        ]
         for change, _ in logged:
             if change.noun is NOUN:
                 self.vocabulary = self.vocabulary.with_noun(from_data(change.entity.body["declaration"]))
@@ -395,17 +358,8 @@ class Tenant:
                 ]
             )
         self._committed(self.name, logged)
-        if runs:
-            self.runs.committed(runs, logged)
-        self.runs.touched(logged)
-        for change, _ in logged:
-            if change.noun is RUN and change.verb.name == "retry":
-                self.runs.again(change.entity)
-            elif change.noun is RUN and change.verb.name == "release":
-                self.outside.end(change.entity.id)
-        for entity in changed:
-            if entity.body["status"] != "Disabled":
-                self.runs.enabled(entity.id)
+        self.outside.heard(logged)
+        self.runs.committed(logged, runs)
 
     def _record_rotations(self, keyring: Keyring) -> None:
         caller = Caller(tenant=self.name, actor="verbena")

@@ -14,7 +14,7 @@ from runtime.handlers.queue import Place, Queue, place_of
 from runtime.handlers.timetable import Timetable, given
 from runtime.handlers.units import Units
 from runtime.handlers.watches import Look, Watches
-from runtime.own_nouns import RUN
+from runtime.own_nouns import HANDLER, RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sandbox.pool import Pool, Session
 from runtime.sql import Sql
@@ -51,32 +51,41 @@ class Runner:
         self._timetable = Timetable(tenant)
         self._by_schedule: dict[str, str] = {}  # the latest run of each
         self._looking = threading.Lock()  # at the timetable
-        self.watches = Watches(tenant, self._attempt, look, lambda run: self.committed([run]))
+        self.watches = Watches(tenant, self._attempt, look, lambda run: self._add([run]))
         for at, place in self._retrying():
             self._queue.later(place, at)
+
+    def start(self) -> None:
         with self._changed:
             self._start_threads()
 
-    def committed(self, runs: Sequence[Entity], logged: Sequence[tuple[Change, EventRow]] = ()) -> None:
-        self._attempt.remember(runs, logged)
+    def committed(self, logged: Sequence[tuple[Change, EventRow]], runs: Sequence[Entity]) -> None:
+        if runs:
+            self._attempt.remember(runs, logged)
+            self._add(runs)
+        self.watches.touched(logged)
+        for change, _ in logged:
+            if change.noun is RUN and change.verb.name == "retry":
+                self._again(change.entity)
+            elif change.noun is HANDLER and _lets_go(change):
+                self._settled(change.entity.id)
+
+    def _add(self, runs: Sequence[Entity]) -> None:
+        """Runs that stand in the ledger and wait."""
         places = [place_of(run) for run in runs if run.body["status"] == "Waiting"]
         with self._changed:
             self._queue.add([place for place in places if place.id not in self._queue])
             self._start_threads()
 
-    def touched(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
-        self.watches.touched(logged)
-
-    def enabled(self, handler: str) -> None:
-        """Hear that a handler may run again."""
+    def _settled(self, handler: str) -> None:
+        """A handler may run again, or never will: what was held for it goes on."""
         self._attempt.trusted_again(handler)
         with self._changed:
             for place in self._held.pop(handler, ()):
                 self._queue.again(place)
             self._start_threads()
 
-    def again(self, run: Entity) -> None:
-        """Hear that a run is to be tried again."""
+    def _again(self, run: Entity) -> None:
         with self._changed:
             self._queue.again(place_of(run))
             self._start_threads()
@@ -125,7 +134,7 @@ class Runner:
             run = self._attempt.begin(handler, given(found))
             self._timetable.ran(handler, found.at)
             self._by_schedule[handler.id] = run.id
-            self.committed([run], [])
+            self._add([run])
 
     def close(self) -> None:
         self.watches.close()
@@ -269,6 +278,11 @@ class _Worker:
         if self._session is not None:
             self._session.close()
             self._session = None
+
+
+def _lets_go(change: Change) -> bool:
+    """Whether runs that were held for a disabled handler are so no longer; an undo may store one as it was."""
+    return change.verb.name in ("store", "enable", "remove") and change.entity.body["status"] != "Disabled"
 
 
 def _stand(run: Entity) -> dict[str, Any]:

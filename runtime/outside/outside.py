@@ -1,6 +1,6 @@
 """One tenant's way outside: its journal, what its units may ask, and the log that hears of it whatever becomes of them."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,8 +15,8 @@ from runtime.outside.journal import SUFFIX, Journal
 from runtime.own_nouns import EFFECT, RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sql import Sql
-from runtime.store import TenantFile
-from runtime.unit import Caller, Unit
+from runtime.store import EventRow, TenantFile
+from runtime.unit import Caller, Change, Unit
 from runtime.values import format_datetime
 from runtime.writer import Step, no_step
 
@@ -153,9 +153,11 @@ class Outside:
                 **{**conflict.details, "run": unit.run},
             ) from conflict
 
-    def end(self, run: str) -> None:
-        """The run will not be tried again: it was released, or what it was about is gone."""
-        self.journal.end(run)
+    def heard(self, logged: Sequence[tuple[Change, EventRow]]) -> None:
+        """Hear of events: a run that was released will not be tried again."""
+        for change, _ in logged:
+            if change.noun is RUN and change.verb.name == "release":
+                self.journal.end(change.entity.id)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
