@@ -19,7 +19,7 @@ _KEYS = ("status", "customer", "organization")
 _TIMES = ("startedAt", "trialEnd", "endedAt", "canceledAt")
 _PRICED = ("plan", "quantity", "currentPeriodStart", "currentPeriodEnd")
 # So many of one thing and more are taken for a mistake; it bounds the products, see `exact`.
-_QUANTITY_BELOW = 1_000_000
+QUANTITY_BELOW = 1_000_000
 _MONTH_DAYS = 30.4375  # of a year of 365.25
 _EXPIRY_DAYS = 7  # a trial that nobody paid for is expired within so many
 
@@ -165,7 +165,7 @@ def _held(paid: Sql, customers: Sql) -> Sql:
     """Subscriptions by what decides on their price: `who`, `plan`, `quantity`, `held` (a currency), `period` (months)."""
     period = f"""CAST(round(date_diff('day', "currentPeriodStart", "currentPeriodEnd") / {_MONTH_DAYS}) AS BIGINT)"""
     quantity = f"""CASE WHEN "quantity" IS NULL THEN 1
-        WHEN abs("quantity") < {_QUANTITY_BELOW} THEN CAST("quantity" AS DECIMAL(13, 6)) END"""
+        WHEN abs("quantity") < {QUANTITY_BELOW} THEN CAST("quantity" AS DECIMAL(13, 6)) END"""
     who = 'coalesce(s."customer", s."organization", s."$id")'
     held = currency('c."currency"')
     return (
