@@ -16,6 +16,7 @@ from typing import Any
 
 from runtime import values, wire
 from runtime.errors import InvalidArguments, NotFound, Unavailable, did_you_mean
+from runtime.folder import sync_folder
 from runtime.outside.journal import SUFFIX as EFFECTS_SUFFIX
 from runtime.own_nouns import HANDLER
 from runtime.sql import Sql
@@ -135,7 +136,7 @@ def put_in_place(data: Path, name: str, staged: str, *, at: datetime) -> Path | 
     if heads.exists():
         heads.rename(_free(heads.parent, f"{name}.before-restore-{stamp}"))
     os.replace(folder / staged, present)
-    _sync(folder)
+    sync_folder(folder)
     return former
 
 
@@ -156,7 +157,7 @@ def remove(data: Path, name: str) -> bool:
             continue
         found = True
     if found:
-        _sync(folder)
+        sync_folder(folder)
     return found
 
 
@@ -189,11 +190,3 @@ def _wal_bytes(file: Path) -> int:
         return _wal(file).stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 
 from runtime.errors import LimitExceeded, Unavailable
+from runtime.folder import sync_folder
 from runtime.outside import records
 from runtime.outside.records import Ended, Folded, Intent, Outcome, ReadAnswer, Record
 from runtime.writer import Step, no_step
@@ -242,7 +243,7 @@ class Journal:
         self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         _write_all(self._file, header)
         os.fdatasync(self._file)
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
         self._bytes = len(header)
 
     def _open(self) -> None:
@@ -290,7 +291,7 @@ class Journal:
         assert self._file is not None
         os.close(self._file)
         self._file, self._bytes, self._runs = file, len(content), kept
-        _sync_folder(self.path.parent)
+        sync_folder(self.path.parent)
 
 
 _BROKEN_HINT = "move the file away once every call in it was looked into; the log has those that were folded"
@@ -322,11 +323,3 @@ def _write_all(file: int, content: bytes) -> None:
     view = memoryview(content)
     while view:
         view = view[os.write(file, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from runtime import values
 from runtime.errors import Unavailable
+from runtime.folder import sync_folder
 from runtime.proofs.merkle import BadProof
 from runtime.proofs.note import Note, VerifierKey, decoded, encoded, signature_line
 
@@ -140,7 +141,7 @@ class Keyring:
             _write_private(self._next, private)
             _append(self._statements, rotation.note + "\n")
             os.replace(self._next, self._path)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
             self._private = private
             self._rotations.append(rotation)
             return rotation
@@ -163,7 +164,7 @@ class Keyring:
                 )
             _write_private(self._next, Ed25519PrivateKey.generate())
             os.replace(self._next, self._path)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         private = _read_private(self._path)
         if self._rotations and _public(private) != self._rotations[-1].present:
             raise Unavailable(
@@ -232,12 +233,4 @@ def _replace_text(path: Path, text: str) -> None:
     fresh.unlink(missing_ok=True)
     _append(fresh, text)
     os.replace(fresh, path)
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)
