@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import json
 import os
 import socket
 import subprocess
@@ -10,8 +11,11 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
+
+import msgspec
 
 from runtime import wire
 from runtime.errors import Unavailable
@@ -24,6 +28,25 @@ READING = frozenset({"search", "fetch", "nouns", "events", "doctor", "import-sta
 BASE_URL = "http://localhost:4747"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerOptions:
+    """What the owner of a data folder is started with by whoever finds that nobody owns it; one that runs keeps its own."""
+
+    idle_s: float = IDLE_SECONDS  # without a caller, after which it ends by itself; infinity is never
+    base_url: str = BASE_URL  # what the addresses of entities begin with
+    http_hosts: str = ""  # that code of tenants may ask, as text, see `runtime.outside.hosts`
+    accept_fewer_walls: bool = False  # several tenants run code also where the kernel has no walls between them
+
+    @classmethod
+    def from_argument(cls, text: str) -> Self:
+        """What `as_argument` wrote. Raises ValueError."""
+        return msgspec.convert(json.loads(text), cls)
+
+    def as_argument(self) -> str:
+        """As one argument of a command. Not by `wire.encode`, which knows no infinity."""
+        return json.dumps(asdict(self))
+
+
 class Line:
     """Asks the owner of a data folder from an event loop."""
 
@@ -32,17 +55,11 @@ class Line:
         data: Path,
         *,
         tenant: str = "default",
-        idle_s: float = IDLE_SECONDS,
-        base_url: str = BASE_URL,
-        http_hosts: str = "",
-        accept_fewer_walls: bool = False,
+        options: OwnerOptions | None = None,
     ) -> None:
         self._data = data
         self._tenant = tenant
-        self._idle_s = idle_s
-        self._base_url = base_url
-        self._http_hosts = http_hosts
-        self._accept_fewer_walls = accept_fewer_walls
+        self._options = options or OwnerOptions()
         self._free: deque[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = deque()
         self._places = asyncio.Semaphore(LINES_MAX)
         self._starting = asyncio.Lock()
@@ -100,8 +117,7 @@ class Line:
                 try:
                     return await asyncio.open_unix_connection(path)
                 except OSError as error:
-                    given = (self._idle_s, self._base_url, self._http_hosts, self._accept_fewer_walls)
-                    started = _start_again(started, self._data, *given)
+                    started = _start_again(started, self._data, self._options)
                     if time.monotonic() > deadline:
                         raise _does_not_start(self._data) from error
                 await asyncio.sleep(0.02)
@@ -110,22 +126,10 @@ class Line:
 class Connection:
     """Asks the owner of a data folder from ordinary code, one question at a time."""
 
-    def __init__(
-        self,
-        data: Path,
-        *,
-        tenant: str,
-        idle_s: float = IDLE_SECONDS,
-        base_url: str = BASE_URL,
-        http_hosts: str = "",
-        accept_fewer_walls: bool = False,
-    ) -> None:
+    def __init__(self, data: Path, *, tenant: str, options: OwnerOptions | None = None) -> None:
         self.data = data
         self.tenant = tenant
-        self.idle_s = idle_s
-        self.base_url = base_url
-        self.http_hosts = http_hosts
-        self.accept_fewer_walls = accept_fewer_walls
+        self.options = options or OwnerOptions()
         self._socket: socket.socket | None = None
 
     def ask(self, call: str, arguments: Mapping[str, Any]) -> Any:
@@ -135,7 +139,7 @@ class Connection:
     def ask_text(self, call: str, arguments: Mapping[str, Any]) -> bytes:
         """The result of a call, as compact JSON text."""
         question = wire.question(call, self.tenant, arguments)
-        line = self._kept() or reach(self.data, self.idle_s, self.base_url, self.http_hosts, self.accept_fewer_walls)
+        line = self._kept() or reach(self.data, self.options)
         self._socket = None  # given back only after a whole answer
         try:
             line.sendall(question)
@@ -194,18 +198,12 @@ def knock(data: Path) -> socket.socket | None:
     return line
 
 
-def reach(
-    data: Path,
-    idle_s: float = IDLE_SECONDS,
-    base_url: str = BASE_URL,
-    http_hosts: str = "",
-    accept_fewer_walls: bool = False,
-) -> socket.socket:
+def reach(data: Path, options: OwnerOptions) -> socket.socket:
     """A connection to the owner of a data folder, which is started where nobody owns it. Raises Unavailable."""
     deadline = time.monotonic() + START_SECONDS_MAX
     started: subprocess.Popen[bytes] | None = None
     while (line := knock(data)) is None:
-        started = _start_again(started, data, idle_s, base_url, http_hosts, accept_fewer_walls)
+        started = _start_again(started, data, options)
         if time.monotonic() > deadline:
             raise _does_not_start(data)
         time.sleep(0.02)
@@ -234,20 +232,11 @@ def wait_until_free(data: Path) -> None:
             time.sleep(0.02)
 
 
-def start_owner(
-    data: Path,
-    idle_s: float = IDLE_SECONDS,
-    base_url: str = BASE_URL,
-    http_hosts: str = "",
-    accept_fewer_walls: bool = False,
-) -> subprocess.Popen[bytes]:
+def start_owner(data: Path, options: OwnerOptions) -> subprocess.Popen[bytes]:
     """Start the owner of a data folder as a process that outlives this one."""
     wire.private_folder(data)
-    command = [sys.executable, "-I", "-m", "runtime.daemon", str(data), "--idle", str(idle_s), "--base-url", base_url]
-    command += ["--http-hosts", http_hosts] if http_hosts else []
-    command += ["--accept-fewer-walls"] if accept_fewer_walls else []
     return subprocess.Popen(
-        command,
+        [sys.executable, "-I", "-m", "runtime.daemon", str(data), options.as_argument()],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -256,20 +245,13 @@ def start_owner(
     )
 
 
-def _start_again(
-    started: subprocess.Popen[bytes] | None,
-    data: Path,
-    idle_s: float,
-    base_url: str,
-    http_hosts: str,
-    accept_fewer_walls: bool,
-) -> subprocess.Popen[bytes]:
+def _start_again(started: subprocess.Popen[bytes] | None, data: Path, options: OwnerOptions) -> subprocess.Popen[bytes]:
     """Start an owner unless one is starting; one that ended at once lost the race to another, which may end too."""
     if started is not None and started.poll() is None:
         return started
     if started is not None and started.returncode:
         raise _does_not_start(data)
-    return start_owner(data, idle_s, base_url, http_hosts, accept_fewer_walls)
+    return start_owner(data, options)
 
 
 class HungUp(Unavailable):

@@ -17,6 +17,7 @@ from types import FrameType
 import structlog
 
 from runtime import wire
+from runtime.client import OwnerOptions
 from runtime.engine import Engine, EngineOptions
 from runtime.errors import ExecutionError, InvalidArguments, Unavailable, VerbenaError
 from runtime.outside.hosts import read_hosts
@@ -173,28 +174,29 @@ def _same_user(connection: socket.socket) -> bool:
 
 
 def main() -> None:
-    """`python -m runtime.daemon DATA`: own the folder, answer until idle."""
+    """`python -m runtime.daemon DATA OPTIONS`: own the folder, answer until idle."""
     parser = argparse.ArgumentParser()
     parser.add_argument("data", type=Path)
-    parser.add_argument("--idle", type=float, default=600.0, metavar="SECONDS")
-    parser.add_argument("--base-url", default="http://localhost:4747")
-    parser.add_argument("--http-hosts", default="")
-    parser.add_argument("--accept-fewer-walls", action="store_true")
+    parser.add_argument("options", type=OwnerOptions.from_argument)
     given = parser.parse_args()
+    data: Path = given.data
+    options: OwnerOptions = given.options
     try:
-        own(given.data)
+        own(data)
     except Unavailable:
         sys.exit(0)  # somebody was quicker; whoever started this process finds them
-    _log_to(given.data / "daemon.log")
-    options = EngineOptions(
-        base_url=given.base_url,
-        hosts=read_hosts(given.http_hosts),
-        accept_fewer_walls=given.accept_fewer_walls,
+    _log_to(data / "daemon.log")
+    engine = Engine(
+        data,
+        EngineOptions(
+            base_url=options.base_url,
+            hosts=read_hosts(options.http_hosts),
+            accept_fewer_walls=options.accept_fewer_walls,
+        ),
     )
-    engine = Engine(given.data, options)
-    daemon = Daemon(given.data, engine, idle_s=given.idle)
+    daemon = Daemon(data, engine, idle_s=options.idle_s)
     _on_signals(daemon.end)
-    log.info("serving", data=str(given.data), pid=os.getpid())
+    log.info("serving", data=str(data), pid=os.getpid())
     daemon.serve()
     engine.close()
 

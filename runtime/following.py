@@ -141,7 +141,7 @@ class Events:
         with self._connecting:  # a task that was cancelled may have left a thread here
             if self._line is not None or self._closed:
                 return
-            line = knock(to.data) if self._peace else reach(to.data, to.idle_s, to.base_url, to.http_hosts)
+            line = knock(to.data) if self._peace else reach(to.data, to.options)
             if line is None:
                 self._pause_s = PAUSE_SECONDS
                 return

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
-from runtime.client import BASE_URL, IDLE_SECONDS, Connection
+from runtime.client import BASE_URL, IDLE_SECONDS, Connection, OwnerOptions
 from runtime.errors import InvalidArguments
 from runtime.following import Events
 from runtime.function_source import Registering, sent
@@ -163,16 +163,10 @@ def connect(
 ) -> Client:
     """A client of one tenant of a data folder; its owner is started when nobody owns it yet."""
     folder = Path(data).expanduser().resolve()
-    return Client(
-        Connection(
-            folder,
-            tenant=tenant,
-            idle_s=idle_s,
-            base_url=base_url,
-            http_hosts=http_hosts,
-            accept_fewer_walls=accept_fewer_walls,
-        )
+    options = OwnerOptions(
+        idle_s=idle_s, base_url=base_url, http_hosts=http_hosts, accept_fewer_walls=accept_fewer_walls
     )
+    return Client(Connection(folder, tenant=tenant, options=options))
 
 
 def _record(value: Any) -> Any:

@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.client import BASE_URL, IDLE_SECONDS, OwnerOptions
 from runtime.errors import InvalidArguments, did_you_mean
 from runtime.outside.hosts import read_hosts
 from runtime.wire import TENANT_NAME, TENANT_NAME_HINT
 
 TENANT = "default"
-BASE_URL = "http://localhost:4747"
-IDLE_S = "600"
 LOG = "warning"
 LOG_LEVELS = ("debug", "info", "warning", "error")
 
@@ -36,6 +35,16 @@ class Settings:
     accept_fewer_walls: bool
     # VERBENA_LOG: how much is said on standard error: debug, info, warning or error. Default: warning.
     log: str
+
+    @property
+    def owner(self) -> OwnerOptions:
+        """What the owner of the data folder is started with, where nobody owns it yet."""
+        return OwnerOptions(
+            idle_s=self.idle_s,
+            base_url=self.base_url,
+            http_hosts=self.http_hosts,
+            accept_fewer_walls=self.accept_fewer_walls,
+        )
 
 
 # Setting → environment variable; the docs are held to it by a test.
@@ -65,7 +74,7 @@ def read(environment: Mapping[str, str] | None = None, *, data: str = "", tenant
         data=Path(folder).expanduser().absolute() if folder else per_user_folder(sys.platform, given, Path.home()),
         tenant=_tenant(tenant or given.get("VERBENA_TENANT", "") or TENANT),
         base_url=_base_url(given.get("VERBENA_BASE_URL", "") or BASE_URL),
-        idle_s=_seconds(given.get("VERBENA_IDLE_S", "") or IDLE_S),
+        idle_s=_seconds(given.get("VERBENA_IDLE_S", "") or str(IDLE_SECONDS)),
         http_hosts=_hosts(given.get("VERBENA_HTTP_HOSTS", "")),
         accept_fewer_walls=_accepted(given.get("VERBENA_ACCEPT_FEWER_WALLS", "")),
         log=_level(given.get("VERBENA_LOG", "") or LOG),

@@ -13,6 +13,7 @@ from runtime.errors import Unavailable
 from server import demo as demo_tenant
 from server import http
 from server.cli import print_out
+from server.cli.session import connection
 from server.mcp.server import VerbenaServer
 from server.settings import Settings
 
@@ -22,7 +23,7 @@ def run(settings: Settings, *, host: str, port: int, demo: bool, allow_remote: b
     _log_to_standard_error(settings.log)
     listening = http.bind(host, port, allow_remote=allow_remote)
     with listening:
-        with _connection(settings) as client:
+        with connection(settings) as client:
             _refuse_without_walls(client)
             if demo and demo_tenant.fill(client):
                 print_out.line("The demo tenant is filled.")
@@ -57,29 +58,11 @@ Verbena serves tenant {settings.tenant} at {address}/mcp
 
 
 async def _serve(settings: Settings, *, listening: socket, host: str) -> None:
-    line = Line(
-        settings.data,
-        tenant=settings.tenant,
-        idle_s=settings.idle_s,
-        base_url=settings.base_url,
-        http_hosts=settings.http_hosts,
-        accept_fewer_walls=settings.accept_fewer_walls,
-    )
+    line = Line(settings.data, tenant=settings.tenant, options=settings.owner)
     try:
         await http.serve(http.app(VerbenaServer(line), host=host, base_url=settings.base_url), listening)
     finally:
         await line.close()
-
-
-def _connection(settings: Settings) -> Connection:
-    return Connection(
-        settings.data,
-        tenant=settings.tenant,
-        idle_s=settings.idle_s,
-        base_url=settings.base_url,
-        http_hosts=settings.http_hosts,
-        accept_fewer_walls=settings.accept_fewer_walls,
-    )
 
 
 def _log_to_standard_error(level: str) -> None:

@@ -40,14 +40,7 @@ def connected(tenant: str, data: str) -> Generator[Connection]:
 
 def connection(given: Settings) -> Connection:
     """To the engine of the data folder, which is started where none runs."""
-    return Connection(
-        given.data,
-        tenant=given.tenant,
-        idle_s=given.idle_s,
-        base_url=given.base_url,
-        http_hosts=given.http_hosts,
-        accept_fewer_walls=given.accept_fewer_walls,
-    )
+    return Connection(given.data, tenant=given.tenant, options=given.owner)
 
 
 def settings(tenant: str, data: str) -> Settings:

@@ -26,14 +26,7 @@ def run(*, data: str = "", tenant: str = "") -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    line = Line(
-        settings.data,
-        tenant=settings.tenant,
-        idle_s=settings.idle_s,
-        base_url=settings.base_url,
-        http_hosts=settings.http_hosts,
-        accept_fewer_walls=settings.accept_fewer_walls,
-    )
+    line = Line(settings.data, tenant=settings.tenant, options=settings.owner)
     try:
         await VerbenaServer(line).run_stdio_async()
     finally:

@@ -13,7 +13,7 @@ from typing import Any
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult, TextContent
 
-from runtime.client import Connection, is_owned, start_owner
+from runtime.client import Connection, OwnerOptions, is_owned, start_owner
 from runtime.errors import VerbenaError
 from tests.bench.tenants import ROOT
 
@@ -85,7 +85,7 @@ def plain_environment() -> dict[str, str]:
 @contextmanager
 def owner(data: Path, *, http_hosts: str = "") -> Generator[subprocess.Popen[bytes]]:
     """The process that owns a data folder, started here and ended here, so that its files are whole afterwards."""
-    process = start_owner(data, http_hosts=http_hosts, accept_fewer_walls=True)
+    process = start_owner(data, OwnerOptions(http_hosts=http_hosts, accept_fewer_walls=True))
     try:
         _await_owner(data, process)
         yield process

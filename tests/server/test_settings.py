@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.client import OwnerOptions
 from runtime.errors import InvalidArguments
 from server.settings import Settings, claude_desktop_config, per_user_folder, read
 
@@ -38,6 +39,20 @@ def test_every_variable_is_read() -> None:
         http_hosts="api.example.com, http://127.0.0.1:4010=Idempotency-Key",
         accept_fewer_walls=True,
         log="info",
+    )
+
+
+def test_whoever_starts_the_owner_of_the_folder_hands_on_all_that_concerns_it() -> None:
+    settings = read(
+        {
+            "VERBENA_BASE_URL": "https://verbena.example",
+            "VERBENA_IDLE_S": "5",
+            "VERBENA_HTTP_HOSTS": "api.example.com",
+            "VERBENA_ACCEPT_FEWER_WALLS": "yes",
+        }
+    )
+    assert settings.owner == OwnerOptions(
+        idle_s=5.0, base_url="https://verbena.example", http_hosts="api.example.com", accept_fewer_walls=True
     )
 
 

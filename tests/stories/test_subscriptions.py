@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import IO, Any
 import pytest
 
 from runtime import Client, VerbenaError, connect
-from runtime.client import is_owned, wait_until_free
+from runtime.client import OwnerOptions, is_owned, wait_until_free
 from runtime.errors import Conflict, InvalidFilter, Unavailable
 from runtime.following import Events
 from runtime.tail import FOLLOWERS_MAX, KEPT_EVENTS_MAX
@@ -112,6 +113,18 @@ def test_an_owner_that_is_killed_makes_no_gap_and_no_repeat(data: Path, writer: 
         log = [event for page in pages(client) for event in page]
     assert [event.seq for event in heard] == list(range(1, head + 1))
     assert heard == log
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the command of a process in a file")
+def test_a_follower_starts_an_owner_with_all_that_its_client_was_given(data: Path) -> None:
+    with (
+        connect(data, idle_s=60, http_hosts="api.example.com", accept_fewer_walls=True) as client,
+        client.events.subscribe(),
+    ):
+        command = Path(f"/proc/{(data / 'verbena.lock').read_text()}/cmdline").read_text().split("\0")
+    assert OwnerOptions.from_argument(command[-2]) == OwnerOptions(
+        idle_s=60, http_hosts="api.example.com", accept_fewer_walls=True
+    )
 
 
 def test_an_owner_that_is_told_to_end_stays_away_until_somebody_needs_it(
