@@ -11,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.entity import Entity
-from runtime.errors import LimitExceeded
+from runtime.errors import LimitExceeded, VerbenaError
 from runtime.graph import View
 from runtime.handlers.handler_set import HandlerSet
 from runtime.ids import NewId, event_id
 from runtime.own_nouns import RUN
+from runtime.sandbox.limits import BY_LEVEL, Outcome
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Change, Unit
@@ -48,16 +49,17 @@ def run_entity(id: str, now: datetime, actor: str, values: Mapping[str, Any]) ->
     return Entity(RUN.name, id, 0, 0, body)
 
 
-def told(
-    *, output: str, error: Mapping[str, Any] | None, seconds: float, calls: int, touched: Iterable[str]
-) -> dict[str, Any]:
-    """What a run came to, as its row keeps it."""
+def told(outcome: Outcome, error: VerbenaError | None, *, level: int, touched: Iterable[str]) -> dict[str, Any]:
+    """What a run came to, as its row keeps it; `touched` are the entities that it read by id or changed."""
+    limits = BY_LEVEL[level]
     return {
-        "output": output[:OUTPUT_CHARS_MAX] or None,
-        "error": None if error is None else dict(error),
-        "seconds": round(seconds, 6),
-        "calls": calls,
-        "touched": sorted(touched)[:TOUCHED_MAX] or None,
+        "level": level,
+        "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
+        "output": outcome.output[:OUTPUT_CHARS_MAX] or None,
+        "error": None if error is None else error.as_dict(),
+        "seconds": round(outcome.seconds, 6),
+        "calls": outcome.calls,
+        "touched": sorted(id for id in touched if not id.startswith(f"{RUN.key}_"))[:TOUCHED_MAX] or None,
     }
 
 

@@ -149,40 +149,39 @@ class _Doing:
         return dollar.act(asked.action, asked.type, asked.id, asked.data)
 
     def _run_code(self, code: str) -> dict[str, Any]:
+        last: _Ran | None = None
+
+        def work(unit: Unit) -> Outcome:
+            nonlocal last
+            last = _Ran(unit, self._ran(unit, code))
+            return _whole(last.outcome)
+
         try:
             committed = self._units.with_code(
-                lambda: self.tenant.unit(self.caller, run=self.run),
-                lambda unit: _Ran(unit, self._outcome(unit, code)),
-                keep=self._keep(_of_code),
-                nested=True,
+                lambda: self.tenant.unit(self.caller, run=self.run), work, keep=self._keep(_of_code), nested=True
             )
-        except _Failed as failed:
-            self.tenant.ledger.note(self._run_of(failed.unit, code, failed.outcome, failed.error))
-            raise failed.error from None
-        ran: _Ran = committed.value
-        outcome = ran.outcome
-        self.tenant.ledger.note(self._run_of(ran.unit, code, outcome))
+        except VerbenaError as error:
+            if last is not None:
+                self.tenant.ledger.note(self._run_of(last, code, error))
+            raise
+        assert last is not None
+        self.tenant.ledger.note(self._run_of(last, code))
+        outcome = last.outcome
         return self._answer(outcome.result, outcome.output, committed, outcome.hint)
 
-    def _outcome(self, unit: Unit, code: str) -> Outcome:
-        """Run code on a unit; raises what it ended in."""
-        outcome = self.pool.run(
+    def _ran(self, unit: Unit, code: str) -> Outcome:
+        """Run code on a unit."""
+        return self.pool.run(
             code,
             answer=self._units.answer_for(unit),
             limits=BY_LEVEL[unit.caller.level],
             now=values.format_datetime(unit.now),
             tenant=unit.caller.tenant,
         )
-        if outcome.error is not None:
-            error = from_dict(outcome.error)
-            if outcome.output:
-                error.details["output"] = outcome.output
-            raise _Failed(unit, outcome, error)
-        return outcome
 
-    def _run_of(self, unit: Unit, code: str, outcome: Outcome, error: VerbenaError | None = None) -> Entity:
+    def _run_of(self, ran: "_Ran", code: str, error: VerbenaError | None = None) -> Entity:
         """The run as the ledger has it."""
-        limits = BY_LEVEL[unit.caller.level]
+        unit, changed = ran.unit, [change.entity.id for change in ran.unit.changes if change.noun is not RUN]
         return run_entity(
             self.run,
             unit.now,
@@ -192,18 +191,10 @@ class _Doing:
                 "status": "Succeeded" if error is None else "Failed",
                 "code": hash_of(code),
                 "actor": unit.caller.actor,
-                "level": unit.caller.level,
                 "attempts": 1,
                 "startedAt": values.format_datetime(unit.now),
-                "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
-                "changes": 0 if error is not None else sum(change.noun is not RUN for change in unit.changes),
-                **told(
-                    output=outcome.output,
-                    error=None if error is None else error.as_dict(),
-                    seconds=outcome.seconds,
-                    calls=outcome.calls,
-                    touched={*unit.reads, *(change.entity.id for change in unit.changes if change.noun is not RUN)},
-                ),
+                "changes": 0 if error is not None else len(changed),
+                **told(ran.outcome, error, level=unit.caller.level, touched={*unit.reads, *changed}),
             },
         )
 
@@ -213,10 +204,7 @@ class _Doing:
         tenant.outside.prepare(unit, dry=True)
         with self._units.before(unit, nested=self.asked.code is not None) as before:
             if self.asked.code is not None:
-                try:
-                    outcome = self._outcome(unit, self.asked.code)
-                except _Failed as failed:
-                    raise failed.error from None
+                outcome = _whole(self._ran(unit, self.asked.code))
                 result, output = outcome.result, outcome.output
             else:
                 result, output = self._acted(unit), ""
@@ -284,26 +272,26 @@ def _plain(value: Any) -> _Said:
     return value, "", None
 
 
-def _of_code(ran: "_Ran") -> _Said:
-    return ran.outcome.result, ran.outcome.output, ran.outcome.hint
+def _of_code(outcome: Outcome) -> _Said:
+    return outcome.result, outcome.output, outcome.hint
+
+
+def _whole(outcome: Outcome) -> Outcome:
+    """An outcome that is no error; raises one that is, with what was printed until then."""
+    if outcome.error is None:
+        return outcome
+    error = from_dict(outcome.error)
+    if outcome.output:
+        error.details["output"] = outcome.output
+    raise error
 
 
 @dataclass(frozen=True, slots=True)
 class _Ran:
-    """Code that ran to its end, and the unit that it staged its changes in."""
+    """Code that ran, and the unit that it staged its changes in."""
 
     unit: Unit
     outcome: Outcome
-
-
-class _Failed(Exception):
-    """The code ended in an error, which is told once it is in the ledger."""
-
-    def __init__(self, unit: Unit, outcome: Outcome, error: VerbenaError) -> None:
-        self.unit = unit
-        self.outcome = outcome
-        self.error = error
-        super().__init__(error.message)
 
 
 def _shape(result: Any, output: str, rows: Sequence[EventRow], run: str, hint: str | None = None) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from runtime.ledger import run_entity, told
 from runtime.noun import Noun
 from runtime.outside.failures import Diverged, OutcomeUnknown
 from runtime.own_nouns import HANDLER, RUN
-from runtime.sandbox.limits import BY_LEVEL, Outcome
+from runtime.sandbox.limits import Outcome
 from runtime.sandbox.pool import Session
 from runtime.sql import Sql
 from runtime.store import EventRow
@@ -227,20 +227,12 @@ class Attempt:
     def _told(
         self, run: Entity, handler: Handler, outcome: Outcome, error: VerbenaError | None, touched: set[str]
     ) -> dict[str, Any]:
-        limits = BY_LEVEL[handler.level]
         return {
             "attempts": run.body.get("attempts", 0) + 1,
             "code": handler.hash,
             "startedAt": format_datetime(self._tenant.clock() - timedelta(seconds=outcome.seconds)),
-            "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
             "dueAt": None,
-            **told(
-                output=outcome.output,
-                error=None if error is None else error.as_dict(),
-                seconds=outcome.seconds,
-                calls=outcome.calls,
-                touched={each for each in touched if not each.startswith("run_")},
-            ),
+            **told(outcome, error, level=handler.level, touched=touched),
         }
 
     def _failed_once_more(self, handler: Handler) -> int:

@@ -105,7 +105,6 @@ class Before:
     def _record(
         self, handler: Handler, unit: Unit, outcome: Outcome, refusal: VerbenaError | None, touched: set[str]
     ) -> None:
-        limits = BY_LEVEL[handler.level]
         run: dict[str, Any] = {
             "kind": "before",
             "status": "Succeeded" if refusal is None else "Rejected",
@@ -117,17 +116,9 @@ class Before:
             "root": unit.root,
             "depth": unit.depth + self._depth,
             "actor": handler.actor,
-            "level": handler.level,
             "attempts": 1,
             "startedAt": values.format_datetime(unit.now),
-            "limits": {"seconds": limits.seconds, "memoryBytes": limits.memory_bytes, "calls": limits.calls},
-            **told(
-                output=outcome.output,
-                error=None if refusal is None else refusal.as_dict(),
-                seconds=outcome.seconds,
-                calls=outcome.calls,
-                touched=touched,
-            ),
+            **told(outcome, refusal, level=handler.level, touched=touched),
         }
         run = {key: value for key, value in run.items() if value is not None}
         id = self._tenant.new_id(RUN.key)
