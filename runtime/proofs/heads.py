@@ -11,6 +11,7 @@ from pathlib import Path
 
 from runtime import values
 from runtime.errors import Unavailable
+from runtime.folder import sync_folder
 from runtime.proofs.note import Checkpoint, Note
 from runtime.proofs.signing import notes_in
 
@@ -78,6 +79,7 @@ class Heads:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, self._path)
+        sync_folder(self._path.parent)
 
 
 def thinned(heads: list[Head]) -> list[Head]:

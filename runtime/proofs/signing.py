@@ -155,6 +155,7 @@ class Keyring:
         if self._next.exists():
             if self._rotations and _public(_read_private(self._next)) == self._rotations[-1].present:
                 os.replace(self._next, self._path)
+                sync_folder(self._folder)
             else:
                 self._next.unlink()
         if not self._path.exists():
