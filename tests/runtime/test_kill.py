@@ -1,8 +1,5 @@
 """kill -9 at any step loses nothing that was acknowledged and leaves nothing half written."""
 
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +8,7 @@ from runtime.check import differences
 from runtime.engine import Engine
 from runtime.noun import Noun
 from runtime.tenant import Tenant
+from tests.runtime.until_killed import until_killed
 
 WRITER = Path(__file__).with_name("writes_until_killed.py")
 STEPS = ("staging", "before commit", "in commit", "after commit")
@@ -22,11 +20,7 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(tmp_path: Path) -> 
     acknowledged: dict[str, int] = {}
     for number in range(ROUNDS):
         step, occurrence = STEPS[number % len(STEPS)], 3 + number % 7
-        died = subprocess.run(
-            [sys.executable, str(WRITER), str(tmp_path), step, str(occurrence)], capture_output=True, timeout=60
-        )
-        assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-1000:]
-        for line in died.stdout.decode().splitlines():
+        for line in until_killed(WRITER, tmp_path, step, occurrence).splitlines():
             id, version = line.split()
             acknowledged[id] = max(int(version), acknowledged.get(id, 0))
         if number % 5 == 4:

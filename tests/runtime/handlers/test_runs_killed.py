@@ -1,9 +1,6 @@
 """kill -9 at any step of handlers: nothing acknowledged is lost, what waited is run, and nothing is done twice."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -13,6 +10,7 @@ from runtime.sql import Sql
 from tests.runtime.door import Door
 from tests.runtime.handlers.told import Told, settle
 from tests.runtime.outside.service import Heard, service
+from tests.runtime.until_killed import until_killed
 
 RUNNER = Path(__file__).with_name("runs_until_killed.py")
 STEPS = ("before BEFORE", "after BEFORE", "in commit", "before AFTER", "after AFTER", "before failure", "in retry")
@@ -33,15 +31,8 @@ def test_a_killed_engine_runs_every_handler_once_in_effect(tmp_path: Path, step:
     acknowledged: dict[str, str] = {}
     with service(reply) as shop:
         for number in range(ROUNDS):
-            killed = subprocess.run(
-                [sys.executable, str(RUNNER), str(tmp_path), shop.address, step, str(2 + number)],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert killed.returncode == -signal.SIGKILL, killed.stderr[-2_000:]
-            acknowledged |= dict(line.split() for line in killed.stdout.splitlines())
+            printed = until_killed(RUNNER, tmp_path, shop.address, step, 2 + number)
+            acknowledged |= dict(line.split() for line in printed.splitlines())
         door = Door(tmp_path, hosts=f"{shop.address}=Idempotency-Key")
         try:
             _retry_all(door)

@@ -1,9 +1,5 @@
 """kill -9 in the middle of a crossing: it is neither lost nor told twice."""
 
-import os
-import signal
-import subprocess
-import sys
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,9 +7,9 @@ import pytest
 
 from tests.runtime.door import Door
 from tests.runtime.handlers.crossings_until_killed import settle
+from tests.runtime.until_killed import until_killed
 
 CROSSER = Path(__file__).with_name("crossings_until_killed.py")
-ROOT = Path(__file__).parents[3]
 STEPS = ("before commit", "in commit", "after commit")
 # A crossing takes three commits: the value, the crossing with its run, the run's end. So each of them is hit in each step.
 OCCURRENCES = (4, 5, 6)
@@ -25,13 +21,7 @@ def test_a_killed_process_neither_loses_nor_repeats_a_crossing(tmp_path: Path) -
     for step in STEPS:
         for occurrence in OCCURRENCES:
             hour += 1
-            died = subprocess.run(
-                [sys.executable, str(CROSSER), str(tmp_path), step, str(occurrence), str(hour)],
-                capture_output=True,
-                timeout=60,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
-            )
-            assert died.returncode == -signal.SIGKILL, died.stderr.decode()[-1000:]
+            until_killed(CROSSER, tmp_path, step, occurrence, hour)
     door = Door(tmp_path)
     door.clock.ahead = timedelta(hours=hour + 1)
     settle(door)

@@ -1,9 +1,6 @@
 """kill -9 between an intent, its call and its outcome: no write is lost, and none is carried out twice."""
 
 import json
-import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from runtime.outside.journal import Journal
 from tests.runtime.outside.calls_until_killed import WRITES
 from tests.runtime.outside.service import Heard, service
+from tests.runtime.until_killed import until_ended, until_killed
 
 CALLER = Path(__file__).with_name("calls_until_killed.py")
 STEPS = ("before intent", "after intent", "after call", "after outcome")
@@ -35,20 +33,14 @@ def test_a_killed_run_that_is_tried_again_makes_every_write_once(tmp_path: Path,
     with service(reply) as shop:
         for number in range(ROUNDS):
             run, occurrence = f"run_{number}", 1 + number % WRITES
-            killed = _run(path, shop.address, run, step, occurrence)
-            assert killed.returncode == -signal.SIGKILL, killed.stderr
-            ended = _run(path, shop.address, run, "never", 1)
+            killed = until_killed(CALLER, path, shop.address, run, step, occurrence)
+            ended = until_ended(CALLER, path, shop.address, run, "never", 1)
             assert ended.returncode == 0, ended.stderr
             told = ended.stdout.splitlines()
             assert told == [f"{each} {run}-{each + 1} 1" for each in range(WRITES)]
-            assert told[: len(killed.stdout.splitlines())] == killed.stdout.splitlines()
+            assert told[: len(killed.splitlines())] == killed.splitlines()
     repeated = sum(arrived.values()) - ROUNDS * WRITES
     assert (len(arrived), repeated) == (ROUNDS * WRITES, ROUNDS if step == "after call" else 0)
     journal = Journal(path, "acme")
     assert (len(journal.unfolded()), journal.open_runs()) == (ROUNDS, {})
     journal.close()
-
-
-def _run(path: Path, address: str, *words: object) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(CALLER), str(path), address, *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)

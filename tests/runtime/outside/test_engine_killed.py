@@ -1,9 +1,6 @@
 """kill -9 of an engine in the middle of what its handlers ask outside: nothing is lost, and nothing is done twice."""
 
 import json
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections import defaultdict
@@ -14,6 +11,7 @@ import pytest
 
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Heard, service
+from tests.runtime.until_killed import until_killed
 
 ASKER = Path(__file__).with_name("asks_until_killed.py")
 STEPS = ("before intent", "after intent", "after call", "after outcome", "before commit")
@@ -36,15 +34,8 @@ def test_an_engine_that_is_killed_makes_every_write_of_its_handlers_once(tmp_pat
     acknowledged: dict[str, str] = {}
     with service(reply) as shop:
         for number in range(ROUNDS):
-            killed = subprocess.run(
-                [sys.executable, str(ASKER), str(tmp_path), shop.address, step, str(1 + number % 4)],
-                capture_output=True,
-                text=True,
-                timeout=60,
-                check=False,
-            )
-            assert killed.returncode == -signal.SIGKILL, killed.stderr[-2_000:]
-            acknowledged |= dict(line.split() for line in killed.stdout.splitlines())
+            printed = until_killed(ASKER, tmp_path, shop.address, step, 1 + number % 4)
+            acknowledged |= dict(line.split() for line in printed.splitlines())
         door = Door(tmp_path, hosts=f"{shop.address}=Idempotency-Key")
         runs = _settled(door)
         contacts = door.do("$.Contact.find(limit=100)")

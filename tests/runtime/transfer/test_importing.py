@@ -1,9 +1,6 @@
 """An import that is cut off anywhere goes on where it stopped: no row twice, no row lost, every bad row told once."""
 
 import csv
-import signal
-import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +11,7 @@ import pytest
 from runtime.client import Connection
 from runtime.errors import VerbenaError
 from runtime.transfer.importing import Import, Imported, import_file
+from tests.runtime.until_killed import until_ended, until_killed
 
 IMPORTER = Path(__file__).with_name("imports_until_killed.py")
 ROWS = 3_500
@@ -38,11 +36,6 @@ def nothing(so_far: Imported) -> None:
     """Hears, and says nothing."""
 
 
-def run(data: Path, file: Path, by: str, when: str, batch: int) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, str(IMPORTER), str(data), str(file), by, when, str(batch)]
-    return subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
-
-
 def phones(data: Path) -> list[str]:
     """What every contact has for a phone, in order."""
     found: list[str] = []
@@ -64,15 +57,16 @@ def bad_lines(file: Path) -> list[int]:
 @pytest.mark.parametrize("when", ["asked", "answered", "settled", "engine", "engine-at-work"])
 def test_an_import_that_was_killed_goes_on(data: Path, tmp_path: Path, by: str, when: str) -> None:
     file = contacts(tmp_path / "contacts.csv")
-    died = run(data, file, by, when, 2)
     if when in ("asked", "answered", "settled"):
-        assert died.returncode == -signal.SIGKILL, died.stderr
-        died = run(data, file, by, "never", 0)
-    assert died.returncode == 0, died.stderr
+        until_killed(IMPORTER, data, file, by, when, 2)
+        ended = until_ended(IMPORTER, data, file, by, "never", 0)
+    else:
+        ended = until_ended(IMPORTER, data, file, by, when, 2)
+    assert ended.returncode == 0, ended.stderr
     wanted = [f"+{number}" for number in range(ROWS) if number % EVERY_BAD != 7]
     assert phones(data) == wanted
     assert bad_lines(file) == [number + 2 for number in range(ROWS) if number % EVERY_BAD == 7]
-    rows, created, updated, unchanged, bad = map(int, died.stdout.split())
+    rows, created, updated, unchanged, bad = map(int, ended.stdout.split())
     assert (rows, created, updated, unchanged, bad) == (ROWS, len(wanted), 0, 0, ROWS - len(wanted))
 
 
