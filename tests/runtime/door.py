@@ -46,6 +46,10 @@ class Door:
         door.__dict__.update(self.__dict__, name=name)
         return door
 
+    def opened(self) -> set[str]:
+        """The tenants that the engine has open."""
+        return {each["name"] for each in self.engine.tenants() if each["open"]}
+
     def reopen(self) -> None:
         """End the engine and start another one on the same folder."""
         self.engine.close()

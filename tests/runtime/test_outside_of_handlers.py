@@ -1,7 +1,5 @@
 """What a handler that runs after asked outside, when it is tried again: once is enough, and what nobody knows is told."""
 
-import threading
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -9,19 +7,17 @@ from typing import Any
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Service, says, service
 from tests.runtime.outside.test_journal import intent
-
-SECONDS_MAX = 20.0
+from tests.until import until
 
 
 def run_of(door: Door, status: str) -> dict[str, Any]:
     """The one run of a handler, as soon as it stands so."""
-    until = time.monotonic() + SECONDS_MAX
-    while time.monotonic() < until:
-        found = door.do("$.runs.list(kind='after')")
-        if [each["status"] for each in found] == [status]:
-            return found[0]
-        threading.Event().wait(0.02)
-    raise AssertionError(f"no run became {status}: {door.do('$.runs.list()')}")
+
+    def runs() -> list[dict[str, Any]]:
+        return door.do("$.runs.list(kind='after')")
+
+    (run,) = until(runs, lambda found: [each["status"] for each in found] == [status])
+    return run
 
 
 def test_a_handler_writes_outside_and_its_run_names_it(open_door: Door, shop: Service) -> None:

@@ -1,6 +1,5 @@
 """Units of work: all or nothing, serializable, and never starved."""
 
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
@@ -16,6 +15,7 @@ from runtime.errors import Conflict, NotFound, UniqueViolation, ValidationFailed
 from runtime.unit import Caller, Unit
 from runtime.wire import Question, decode
 from tests.runtime.door import Door
+from tests.until import until
 
 
 def test_an_error_in_the_middle_writes_nothing(door: Door) -> None:
@@ -294,8 +294,7 @@ def test_what_a_failing_writer_did_not_commit_is_not_acknowledged(tmp_path: Path
     with ThreadPoolExecutor(3) as pool:
         with tenant.writer.pause():
             calls = [pool.submit(create, number) for number in (1, 2, 3)]
-            while tenant.writer.queued < 3:
-                threading.Event().wait(0.001)
+            until(lambda: tenant.writer.queued == 3)
         ends = [call.exception(timeout=20) for call in calls]
     acknowledged = [call.result() for call, error in zip(calls, ends, strict=True) if error is None]
     contact = tenant.vocabulary.noun("Contact")

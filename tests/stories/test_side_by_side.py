@@ -3,7 +3,6 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,10 +11,10 @@ import pytest
 
 from runtime import VerbenaError, connect
 from tests.stories.conftest import Door, Shell
+from tests.until import until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 LOOPS, PLACES = 9, 8
-SECONDS_MAX = 60.0
 
 
 @pytest.fixture
@@ -64,12 +63,6 @@ def shoot_down(owner: int) -> None:
     for pid in started:
         os.kill(pid, signal.SIGKILL)
     until(lambda: all(state(pid) in "ZX" for pid in below))
-
-
-def until(is_so: Callable[[], bool]) -> None:
-    end = time.monotonic() + SECONDS_MAX
-    while not is_so():
-        assert time.monotonic() < end
 
 
 def children(pid: int) -> list[int]:

@@ -1,6 +1,5 @@
 """Schedules: stored code that runs by the clock, also after a pause, and never twice for one time."""
 
-import threading
 from datetime import timedelta
 from typing import Any
 
@@ -8,6 +7,7 @@ import pytest
 
 from runtime.errors import VerbenaError
 from tests.runtime.door import Door
+from tests.until import until
 
 NIGHTLY = '@$.every("1h")\ndef report(tick, $):\n    $.Activity.create(subject=tick["at"], type="Note")'
 
@@ -128,10 +128,8 @@ def test_an_engine_opens_the_tenants_that_have_schedules_by_itself(door: Door) -
     assert door.engine.awaits_schedules()
     door.clock.ahead += timedelta(hours=5)
     door.reopen()
-    waited = threading.Event()
-    while "default" not in (opened := {each["name"] for each in door.engine.tenants() if each["open"]}):
-        waited.wait(0.05)  # the engine looks around a second after it began
-    assert opened == {"default"}
+    # The engine looks around a second after it began.
+    assert until(door.opened, lambda tenants: "default" in tenants) == {"default"}
     assert statuses(settled(door)) == [("Succeeded", True)]
     door.do("for each in $.handlers.list():\n    $.handlers.remove(each.id)")
     assert not door.engine.awaits_schedules()

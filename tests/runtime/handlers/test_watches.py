@@ -1,6 +1,5 @@
 """Watches: stored code that runs when a value goes past its threshold, once for each time that it does."""
 
-import threading
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +16,7 @@ from runtime.unit import Caller, Unit
 from runtime.watch import Direction, State, Watch, begun, crossing, state_data, state_from
 from tests.runtime.door import Door
 from tests.runtime.measures.calendar import Calendar
+from tests.until import until
 
 MANY = """@$.Metric.watch("leads", {"threshold": 2, "direction": "above"})
 def many(metric, $):
@@ -361,10 +361,8 @@ def test_an_engine_opens_the_tenants_that_watch_something_by_itself(door: Door) 
     assert not door.engine.awaits_schedules()
     _unwatched(door, f"for n in range(3): {LEAD}")
     door.reopen()
-    waited = threading.Event()
-    while "default" not in (found := {each["name"] for each in door.engine.tenants() if each["open"]}):
-        waited.wait(0.05)  # the engine looks around a second after it began
-    assert found == {"default"}
+    # The engine looks around a second after it began.
+    assert until(door.opened, lambda tenants: "default" in tenants) == {"default"}
     assert len(settled(door)) == 1
     door.do('$.Metric.watch("churn", {"threshold": 5, "direction": "above"}, lambda metric: None)')
     assert door.engine.awaits_schedules()

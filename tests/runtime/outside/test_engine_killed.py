@@ -1,8 +1,6 @@
 """kill -9 of an engine in the middle of what its handlers ask outside: nothing is lost, and nothing is done twice."""
 
 import json
-import threading
-import time
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,11 @@ import pytest
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Heard, service
 from tests.runtime.until_killed import until_killed
+from tests.until import until
 
 ASKER = Path(__file__).with_name("asks_until_killed.py")
 STEPS = ("before intent", "after intent", "after call", "after outcome", "before commit")
 ROUNDS = 10  # of each step; what one process left open, the next one tries again, and dies in it
-SECONDS_MAX = 60.0
 
 
 @pytest.mark.timeout(300)
@@ -54,12 +52,11 @@ def test_an_engine_that_is_killed_makes_every_write_of_its_handlers_once(tmp_pat
 
 def _settled(door: Door) -> list[dict[str, Any]]:
     """The runs of handlers, once none of them waits."""
-    until = time.monotonic() + SECONDS_MAX
-    while True:
-        runs: list[dict[str, Any]] = door.do("$.runs.list(kind='after', limit=100)")
-        if not any(each["status"] in ("Waiting", "Retrying") for each in runs) or time.monotonic() > until:
-            return runs
-        threading.Event().wait(0.05)
+
+    def runs() -> list[dict[str, Any]]:
+        return door.do("$.runs.list(kind='after', limit=100)")
+
+    return until(runs, lambda found: not any(each["status"] in ("Waiting", "Retrying") for each in found))
 
 
 def _events(door: Door) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,9 @@ import pytest
 from runtime.sandbox.limits import Limits
 from runtime.sandbox.nursery import NoWorker, ZygoteNursery, can_fork
 from runtime.sandbox.pool import Pool
+from tests.until import until
 
 pytestmark = pytest.mark.skipif(not can_fork(), reason="zygotes are for Linux alone")
-SECONDS_MAX = 30.0
 
 
 @pytest.fixture
@@ -36,12 +35,6 @@ def zygotes() -> list[int]:
 
 def nothing(path: list[str], arguments: list[Any], keywords: dict[str, Any]) -> None:
     """What `$` gives."""
-
-
-def until(is_so: Any) -> None:
-    end = time.monotonic() + SECONDS_MAX
-    while not is_so():
-        assert time.monotonic() < end
 
 
 def test_a_spent_zygote_is_followed_by_another_and_ends_with_its_last_worker(nursery: ZygoteNursery) -> None:

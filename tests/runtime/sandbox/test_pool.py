@@ -3,7 +3,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from runtime.sandbox.limits import Limits, Outcome
 from runtime.sandbox.nursery import SpawnNursery
 from runtime.sandbox.pool import Answer, Pool
+from tests.until import until
 
 LIMITS = Limits(seconds=5.0)
 NOW = "2026-11-21T10:00:00Z"
@@ -86,7 +86,7 @@ def test_a_zygote_that_dies_takes_its_runs_along_and_no_others() -> None:
             (zygote,) = zygotes() - before
             below = descendants(zygote)
             os.kill(zygote, signal.SIGKILL)
-            await_end(below)
+            until(lambda: not any(is_running(pid) for pid in below))
             killed.set()
             errors = [run.result().error for run in runs]
         assert [(error or {}).get("code") for error in errors] == ["execution_error"] * 3
@@ -111,13 +111,7 @@ def test_workers_end_with_a_server_that_is_killed(tmp_path: Path) -> None:
         assert len(below) >= 3  # what was started, the zygote behind its namespaces, and a worker
         server.kill()
         server.wait()
-    await_end(below)
-
-
-def await_end(pids: list[int]) -> None:
-    until = time.monotonic() + 30
-    while any(is_running(pid) for pid in pids):
-        assert time.monotonic() < until
+    until(lambda: not any(is_running(pid) for pid in below))
 
 
 def descendants(pid: int) -> list[int]:
