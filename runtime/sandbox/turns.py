@@ -102,13 +102,12 @@ class Turns:
             self._held[turn.tenant] -= 1
             if not self._held[turn.tenant]:
                 del self._held[turn.tenant]
-            tenant = next(filter(self._is_free_for, self._waiting), None)
-            if tenant is None:
-                return
-            queue = self._waiting.pop(tenant)
-            self._give(queue.popleft())
-            if queue:
-                self._waiting[tenant] = queue  # behind the others
+            # Two may come at once: the place goes to who is next, and whoever left it has none now, so one of its own.
+            while (tenant := next(filter(self._is_free_for, self._waiting), None)) is not None:
+                queue = self._waiting.pop(tenant)
+                self._give(queue.popleft())
+                if queue:
+                    self._waiting[tenant] = queue  # behind the others
 
     def _is_free_for(self, tenant: str) -> bool:
         taken = self._held.total()

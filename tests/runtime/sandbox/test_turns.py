@@ -84,6 +84,14 @@ def test_who_gives_up_too_late_has_the_place() -> None:
     assert turns.ask("b").has_come
 
 
+def test_who_leaves_a_place_to_another_tenant_and_has_none_now_gets_one_of_its_own() -> None:
+    turns = Turns(2, own_places_max=1)
+    _, of_b = turns.ask("a"), turns.ask("b")
+    waiting = [turns.ask("a"), turns.ask("b")]
+    turns.give_back(of_b)
+    assert [turn.has_come for turn in waiting] == [True, True]
+
+
 def test_a_tenant_with_too_many_waiting_is_refused_and_others_are_not() -> None:
     turns, _ = full(1)
     for _ in range(WAITING_MAX):
