@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-from runtime.sandbox.nursery import Nursery
-from runtime.sandbox.worker import DeadlinePassed, Done, ProtocolBroken, Worker, WorkerDied
+from runtime.sandbox.nursery import Nursery, awaited
+from runtime.sandbox.worker import DeadlinePassed, Done, ProtocolBroken, Ready, Worker, WorkerDied
 
 # Probe → the walls of which each alone stops it. None of them there: it is not tried. No wall named: it must always fail.
 PROBES: Mapping[str, tuple[str, ...]] = {
@@ -73,8 +73,8 @@ def inspected(nursery: Nursery) -> Inspection:
 
 
 def _inspected(nursery: Nursery) -> Inspection:
-    worker = nursery.make()
-    ready = worker.ready
+    worker = awaited(nursery.begin())
+    ready = worker.ready or Ready([])
     standing = set(ready.walls)
     walls = dict.fromkeys(ready.walls, STANDS)
     walls |= {name: f"missing: {why}" for name, why in ready.missing.items()}
@@ -91,7 +91,7 @@ def _inspected(nursery: Nursery) -> Inspection:
             if got is not None:
                 faults.append(f"{name}: {got}")
                 worker.end()  # whatever it has now, the next probe must not
-                worker = nursery.make()
+                worker = awaited(nursery.begin())
     finally:
         worker.end()
     probes[KILL] = _killed(nursery)
@@ -113,7 +113,7 @@ def _got(worker: Worker, name: str) -> str | None:
 
 
 def _killed(nursery: Nursery) -> str:
-    worker = nursery.make()
+    worker = awaited(nursery.begin())
     try:
         worker.send(_job(KILL), time.monotonic() + PROBE_SECONDS_MAX)
         worker.receive(time.monotonic() + _SLEEP_SECONDS)

@@ -28,8 +28,8 @@ class NoWorker(Exception):
 class Nursery(Protocol):
     """Makes workers, one at a time, for any thread."""
 
-    def make(self) -> Worker:
-        """A worker that is ready for its job. Raises `NoWorker`."""
+    def begin(self) -> Worker:
+        """A worker that comes up; `awaited` gives it when it has. Raises `NoWorker`."""
         ...
 
     def end_of(self, worker: Worker) -> int | None:
@@ -65,7 +65,7 @@ class ZygoteNursery:
         self._successor: threading.Thread | None = None
         self._closed = False
 
-    def make(self) -> Worker:
+    def begin(self) -> Worker:
         zygote = self._present()
         try:
             worker = zygote.fork()
@@ -79,7 +79,7 @@ class ZygoteNursery:
                 raise NoWorker("the zygote does not fork") from error
         if zygote.forks >= self._forks_max or zygote.age_seconds > self._seconds_max:
             self._renew(zygote)
-        return _ready(worker)
+        return worker
 
     def end_of(self, worker: Worker) -> int | None:
         return worker.zygote.end_of(worker) if isinstance(worker, _ForkedWorker) else None
@@ -255,7 +255,7 @@ class SpawnNursery:
         self._lock = threading.Lock()
         self._processes: dict[int, subprocess.Popen[bytes]] = {}  # one for each worker that has not been reaped
 
-    def make(self) -> Worker:
+    def begin(self) -> Worker:
         if self._closed:
             raise NoWorker("the pool is closed")
         self._reap()
@@ -264,7 +264,7 @@ class SpawnNursery:
             process = _python(SPAWNED, theirs)
         with self._lock:
             self._processes[process.pid] = process
-        return _ready(_SpawnedWorker(connection=ours, process=process))
+        return _SpawnedWorker(connection=ours, process=process)
 
     def end_of(self, worker: Worker) -> int | None:
         process = self._processes.get(worker.pid)
@@ -306,7 +306,8 @@ def can_fork() -> bool:
     return sys.platform == "linux" and hasattr(os, "fork")
 
 
-def _ready(worker: Worker) -> Worker:
+def awaited(worker: Worker) -> Worker:
+    """The worker, ready for its job. Raises NoWorker where it did not come up; then it is ended."""
     try:
         worker.await_ready(time.monotonic() + START_SECONDS_MAX)
     except (WorkerDied, DeadlinePassed, ProtocolBroken) as error:

@@ -25,7 +25,7 @@ from runtime.sandbox.conversation import (
 from runtime.sandbox.frames import FRAME_BYTES_MAX
 from runtime.sandbox.inspection import Inspection, inspected
 from runtime.sandbox.limits import Limits, Outcome
-from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, can_fork
+from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, awaited, can_fork
 from runtime.sandbox.turns import QueueFull, Turns, WaitedTooLong
 from runtime.sandbox.worker import DeadlinePassed, ProtocolBroken, Worker, WorkerDied
 
@@ -128,16 +128,20 @@ class Pool:
             raise NotBehindWalls(reason)
         while True:
             try:
-                worker = self._warm.popleft()
+                warm = self._warm.popleft()
             except IndexError:
-                worker = self._nursery.make()
+                worker = awaited(self._nursery.begin())
             else:
+                try:
+                    worker = awaited(warm)  # it may be on the way still
+                except NoWorker:
+                    continue
                 if not worker.is_alive():  # its zygote has gone, and took it along
                     worker.end()
                     continue
-            if not inspection.standing <= set(worker.ready.walls):
+            if not inspection.standing <= set(worker.walls):
                 worker.end()
-                fallen = ", ".join(sorted(inspection.standing - set(worker.ready.walls)))
+                fallen = ", ".join(sorted(inspection.standing - set(worker.walls)))
                 raise NotBehindWalls(f"a worker came up without walls that stood before: {fallen}")
             return worker
 
@@ -158,7 +162,7 @@ class Pool:
                 if self._size:  # else the first run finds out, and where none comes no process is made
                     self.inspection()
                 while not self._closed and len(self._warm) < self._size:
-                    self._warm.append(self._nursery.make())
+                    self._warm.append(self._nursery.begin())
             except NoWorker as error:
                 if not self._closed:  # the next run tries by itself, and tells
                     _log.warning("no warm worker", reason=str(error))

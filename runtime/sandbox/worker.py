@@ -75,10 +75,12 @@ class Worker:
         self._connection = connection
         self._handle = handle  # a pidfd: it never means another process, as a pid may
         self._buffer = bytearray()
-        self.ready = Ready([])
+        self.ready: Ready | None = None  # what it said when it had come up
 
     def await_ready(self, until: float) -> None:
-        """Waits for the first frame. Raises as `receive`."""
+        """Waits for the first frame, unless it has come. Raises as `receive`."""
+        if self.ready is not None:
+            return
         frame = self.receive(until)
         if not isinstance(frame, Ready):
             raise ProtocolBroken("the worker did not say that it is ready")
@@ -86,8 +88,8 @@ class Worker:
 
     @property
     def walls(self) -> tuple[str, ...]:
-        """What it stands behind."""
-        return tuple(self.ready.walls)
+        """What it stands behind; nothing before it has come up."""
+        return () if self.ready is None else tuple(self.ready.walls)
 
     def is_alive(self) -> bool:
         """Whether a waiting worker is still there; it has nothing to say, so anything readable is its end."""

@@ -1,6 +1,6 @@
 """A kernel that offers less than ours."""
 
-from runtime.sandbox.nursery import SpawnNursery
+from runtime.sandbox.nursery import SpawnNursery, awaited
 from runtime.sandbox.worker import Ready, Worker
 
 FEW = Ready(walls=["rlimits"], missing={"seccomp": "too old", "landlock": "too old"})
@@ -18,8 +18,8 @@ class Lowered:
         self._said = [*self._said * 3, ready]
         return self
 
-    def make(self) -> Worker:
-        worker = self._nursery.make()
+    def begin(self) -> Worker:
+        worker = awaited(self._nursery.begin())
         worker.ready = self._said.pop(0) if len(self._said) > 1 else self._said[0]
         return worker
 

@@ -9,7 +9,7 @@ import pytest
 
 from runtime.sandbox.inspection import PROBES, Inspection, inspected
 from runtime.sandbox.limits import Limits
-from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, can_fork
+from runtime.sandbox.nursery import NoWorker, Nursery, SpawnNursery, ZygoteNursery, awaited, can_fork
 from runtime.sandbox.pool import Pool
 from runtime.sandbox.worker import Ready, Worker
 from tests.runtime.sandbox.lowered import FEW, Lowered
@@ -162,11 +162,11 @@ class Failing:
         self.failures = 2
         self._nursery = SpawnNursery()
 
-    def make(self) -> Worker:
+    def begin(self) -> Worker:
         if self.failures:
             self.failures -= 1
             raise NoWorker("none yet")
-        return self._nursery.make()
+        return self._nursery.begin()
 
     def end_of(self, worker: Worker) -> int | None:
         return self._nursery.end_of(worker)
@@ -186,7 +186,7 @@ def test_an_inspection_that_found_no_worker_is_made_again(pools: list[Pool]) -> 
 def test_root_is_nobody_in_a_worker() -> None:
     nursery = ZygoteNursery()
     try:
-        worker = nursery.make()
+        worker = awaited(nursery.begin())
         below = Path(f"/proc/{os.getpid()}/task")
         users = {
             line.split()[1]

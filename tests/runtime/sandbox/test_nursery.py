@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from runtime.sandbox.limits import Limits
-from runtime.sandbox.nursery import NoWorker, ZygoteNursery, can_fork
+from runtime.sandbox.nursery import NoWorker, ZygoteNursery, awaited, can_fork
 from runtime.sandbox.pool import Pool
 from tests.until import until
 
@@ -39,9 +39,9 @@ def nothing(path: list[str], arguments: list[Any], keywords: dict[str, Any]) -> 
 
 def test_a_spent_zygote_is_followed_by_another_and_ends_with_its_last_worker(nursery: ZygoteNursery) -> None:
     before = set(zygotes())
-    first = nursery.make()
+    first = awaited(nursery.begin())
     (former,) = set(zygotes()) - before
-    others = [nursery.make() for _ in range(2)]  # and with the third it is spent
+    others = [awaited(nursery.begin()) for _ in range(2)]  # and with the third it is spent
     until(lambda: len(set(zygotes()) - before) == 2)
     until(lambda: _made_by(nursery, before - {former}, former))
     for worker in others:
@@ -54,7 +54,7 @@ def test_a_spent_zygote_is_followed_by_another_and_ends_with_its_last_worker(nur
 
 def _made_by(nursery: ZygoteNursery, before: set[int], former: int) -> bool:
     """Whether a new worker comes from another zygote than the former."""
-    worker = nursery.make()
+    worker = awaited(nursery.begin())
     new = {pid for pid in zygotes() if pid not in before | {former}}
     is_new = any(len(_below(pid)) > 1 for pid in new)
     worker.end()
@@ -84,13 +84,13 @@ def test_closing_ends_every_zygote_also_one_that_is_starting() -> None:
     before = set(zygotes())
     for count in range(1, 5):
         nursery = ZygoteNursery(forks_max=1)
-        workers = [nursery.make() for _ in range(count)]
+        workers = [awaited(nursery.begin()) for _ in range(count)]
         nursery.close()
         for worker in workers:
             worker.end()
         assert set(zygotes()) <= before
         with pytest.raises(NoWorker):
-            nursery.make()
+            awaited(nursery.begin())
 
 
 def test_two_zygotes_hash_texts_differently() -> None:
