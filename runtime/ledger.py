@@ -149,7 +149,7 @@ class Ledger:
                 "code": handler.hash,
                 "cause": event_id(row.seq),
                 "entity": change.entity.id,
-                "parent": unit.run,
+                "parent": row.run,
                 "root": root,
                 "depth": depth,
                 "actor": handler.actor,

@@ -225,12 +225,13 @@ class Tenant:
         """Run `body` on a unit in the writer's own turn, so that it never meets a conflict, and commit it."""
         return self.writer.in_turn(lambda view: self.unit(caller, view=view, run=run, via=via), body, keep=keep)
 
-    def flush_ledger(self) -> None:
-        """Write what the ledger noted, so that it is found."""
+    def write_noted(self) -> None:
+        """Write what was noted of runs and of what they asked outside, so that it is found."""
         if self.ledger.has_noted:
-            self.ledger.write_soon()
-            caller = Caller(tenant=self.name, actor="verbena")
-            self.in_turn(caller, lambda unit: None)
+            self.ledger.write_soon()  # with the next commit
+        self.outside.write_untold()
+        if self.ledger.has_noted:
+            self.in_turn(Caller(tenant=self.name, actor="verbena"), lambda unit: None)
 
     # -- nouns -----------------------------------------------------------------------------------------------------
 
@@ -365,15 +366,15 @@ class Tenant:
         caller = Caller(tenant=self.name, actor="verbena")
         self.in_turn(caller, lambda unit: rotation_event.stage(unit, keyring.rotations()))
 
-    def _record_effects(self, caller: Caller, body: Callable[[Unit], None], run: str) -> Committed:
-        return self.in_turn(caller, body, run=run)
+    def _record_effects(self, body: Callable[[Unit], None]) -> Committed:
+        return self.in_turn(Caller(tenant=self.name, actor="verbena"), body)
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
     def keep_up(self) -> None:
         """What is due now and then: sign the head of a log that rests, fold in the WAL of a file that rests or has grown."""
         self.runs.keep_up()
-        self.flush_ledger()
+        self.write_noted()
         # A clock that was put back since says nothing of how long ago that was.
         now = self.clock()
         log_rests = abs(now - self.writer.last_event_at) > IDLE_BEFORE_CHECKPOINT
@@ -417,6 +418,7 @@ class Tenant:
 
         What is committed from now on goes to the WAL, and the file itself stays as it is until somebody folds that in.
         """
+        self.write_noted()
         with self._folding:
             with self.writer.pause():
                 self._refuse_closed()
@@ -440,7 +442,7 @@ class Tenant:
         """Let go of everything; what was acknowledged is in the file already."""
         self.runs.close()
         with contextlib.suppress(VerbenaError):
-            self.flush_ledger()
+            self.write_noted()
         self._closing.set()
         for thread in self._threads:
             thread.join()  # a query that still runs would keep the file open; each of them looks up after every piece

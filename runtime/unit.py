@@ -40,6 +40,7 @@ class Change:
     input: Mapping[str, Any]
     changed: Mapping[str, Any]  # key → {"from": …, "to": …}
     actor: str | None = None  # who did it, where that is not the unit's caller: a handler acts with rights of its own
+    run: str | None = None  # by which run, where that is not the unit's
     taken: tuple[Key, ...] = ()
     freed: tuple[Key, ...] = ()
 
@@ -143,10 +144,12 @@ class Unit:
         *,
         input: Mapping[str, Any] = _NOTHING,
         fresh: bool = False,
+        run: str | None = None,
     ) -> Entity:
         """Stage an event of one of the runtime's own nouns: its entity with these values over what it held.
 
-        `fresh` where nothing can be stored under the id, so that the store is not asked, here and at commit.
+        `fresh` where nothing can be stored under the id, so that the store is not asked, here and at commit; `run` where it
+        is not the unit's.
         """
         before = None if fresh else self.read(noun, id)
         was: Body = {} if before is None else dict(before.body)
@@ -156,7 +159,7 @@ class Unit:
         if before is None:
             body |= {"$createdAt": now, "$createdBy": self.rights.actor}
         entity = Entity(noun.name, id, body["$version"], before.number if before else 0, body)
-        self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}))
+        self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}, run=run))
         return entity
 
     @property

@@ -290,7 +290,7 @@ class Writer:
                     shown_at=shown_at,
                     actor=change.actor or unit.caller.actor,
                     cause=unit.cause,
-                    run=unit.run,
+                    run=change.run or unit.run,
                     via=unit.via,
                     salt=self._salt(),
                 )

@@ -16,7 +16,7 @@ from runtime.handlers.units import Units
 from runtime.idempotency import kept_row
 from runtime.ids import event_id
 from runtime.ledger import run_entity, told
-from runtime.own_nouns import RUN
+from runtime.own_nouns import EFFECT, RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sandbox.pool import Outcome, Pool
 from runtime.store import EventRow
@@ -181,7 +181,7 @@ class _Doing:
 
     def _run_of(self, ran: "_Ran", code: str, error: VerbenaError | None = None) -> Entity:
         """The run as the ledger has it."""
-        unit, changed = ran.unit, [change.entity.id for change in ran.unit.changes if change.noun is not RUN]
+        unit, changed = ran.unit, [change.entity.id for change in ran.unit.changes if change.noun not in (RUN, EFFECT)]
         return run_entity(
             self.run,
             unit.now,

@@ -24,7 +24,7 @@ from runtime.errors import (
 from runtime.handlers.storing import is_function
 from runtime.handlers.units import Units
 from runtime.noun import READ_VERBS, Noun, Verb
-from runtime.own_nouns import NOUN
+from runtime.own_nouns import EFFECT, NOUN, RUN
 from runtime.past import position
 from runtime.sandbox.pool import Pool
 from runtime.tenant import Tenant
@@ -70,6 +70,7 @@ class Dollar:
             case ["fetch"]:
                 return fetch(self._tenant, self._unit, arguments.of_fetch(args, kwargs))
             case ["events", "list"]:
+                self._tenant.write_noted()
                 return event_log.list_events(
                     self._tenant.file, self._unit.vocabulary, arguments.one_mapping(args, kwargs)
                 )
@@ -200,6 +201,8 @@ class Dollar:
 
     def _noun_call(self, noun: Noun, word: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
         if word in READ_VERBS:
+            if noun in (RUN, EFFECT):
+                self._tenant.write_noted()
             return getattr(self, f"_{word}")(noun, args, kwargs)
         verb, form = self._unit.vocabulary.verb(noun, word)
         if form == "by":

@@ -9,7 +9,7 @@ from runtime.calls.runs import shown_run
 from runtime.errors import InvalidArguments, InvalidId, NotFound, did_you_mean
 from runtime.ids import event_seq, prefix_of
 from runtime.noun import Noun
-from runtime.own_nouns import HANDLER, OWN_NOUNS, RUN
+from runtime.own_nouns import EFFECT, HANDLER, OWN_NOUNS, RUN
 from runtime.sql import Sql
 from runtime.tenant import Tenant
 from runtime.unit import Unit
@@ -64,12 +64,14 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
         )
     if type == RUN.name and seq is None and not proof:
         return shown_run(tenant, unit, id)
+    if type is not None and not isinstance(type, str):
+        raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
+    noun = _noun_of(unit, id) if type is None else unit.vocabulary.noun(type)
+    if noun is EFFECT:
+        tenant.write_noted()
     if type is not None:
-        if not isinstance(type, str):
-            raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
-        shown = find.entity(unit, tenant.context, unit.vocabulary.noun(type), id, arguments)
+        shown = find.entity(unit, tenant.context, noun, id, arguments)
         return {**shown, "proof": _proof(tenant, id, shown, seq)} if proof else shown
-    noun = _noun_of(unit, id)
     found = find.entity(unit, tenant.context, noun, id, arguments)
     whole = unit.read(noun, id)
     answer = {

@@ -31,6 +31,7 @@ def nouns(tenant: Tenant, pool: Pool, caller: Caller, given: Mapping[str, Any]) 
 
 def events(tenant: Tenant, caller: Caller, given: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Events of the log, see `event_log.list_events`."""
+    tenant.write_noted()
     return event_log.list_events(tenant.file, tenant.vocabulary, given)
 
 

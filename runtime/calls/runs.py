@@ -18,7 +18,7 @@ def shown_run(tenant: Tenant, unit: Unit, id: Any) -> dict[str, Any]:
     """The run with `events`, what it changed, and `why`, where it has not ended. Raises NotFound."""
     if not isinstance(id, str):
         raise InvalidArguments("which run?", hint='$.runs.get("run_…")')
-    tenant.flush_ledger()
+    tenant.write_noted()
     found = unit.read(RUN, id)
     rows = tenant.file.events(Sql("run = ? AND type <> ?", (id, RUN.name)), limit=EVENTS_SHOWN_MAX)
     events = [{"id": event_id(row.seq), "event": row.event, "entity": row.entity} for row in rows]

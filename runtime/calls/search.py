@@ -6,7 +6,7 @@ from typing import Any
 from runtime import find
 from runtime.errors import InvalidArguments, InvalidType, did_you_mean
 from runtime.noun import Noun
-from runtime.own_nouns import RUN
+from runtime.own_nouns import EFFECT, RUN
 from runtime.tenant import Tenant
 from runtime.unit import Unit
 
@@ -33,8 +33,8 @@ def search(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, An
             "free text is found in the present only", hint="leave out asOf, or use a filter instead of query"
         )
     noun = None if type is None else _noun(unit, type)
-    if noun is RUN:
-        tenant.flush_ledger()
+    if noun in (RUN, EFFECT):
+        tenant.write_noted()
     if words is None:
         assert noun is not None
         there, seq = tenant.unit_at(unit, as_of, arguments.get("cursor"))

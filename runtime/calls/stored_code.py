@@ -268,7 +268,7 @@ class StoredCode:
     # -- showing ---------------------------------------------------------------------------------------------------
 
     def _page(self, noun: Noun, given: Mapping[str, Any]) -> list[dict[str, Any]]:
-        self._tenant.flush_ledger()
+        self._tenant.write_noted()
         return find.page(self._unit, self._tenant.context, noun, {**given, "total": False}).shown
 
     def _shown(self, noun: Noun, id: str) -> dict[str, Any]:

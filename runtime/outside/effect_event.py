@@ -13,16 +13,14 @@ from runtime.own_nouns import EFFECT
 from runtime.unit import Unit
 
 
-def stage(unit: Unit, calls: Sequence[Call], *, fresh: Collection[int] = ()) -> int:
-    """Stage what the log does not know yet of the writes of a run; how many events that makes.
+def stage(unit: Unit, calls: Sequence[Call], *, fresh: Collection[int] = (), run: str | None = None) -> None:
+    """Stage what the log does not know yet of the writes of a run; `run` where it is not the unit's own.
 
     `fresh` are places of which the log cannot know anything, so that it is not asked.
     """
-    before = len(unit.changes)
     for call in calls:
         if call.intent is not None:
-            _stage(unit, call.intent, call.outcome, fresh=call.intent.position in fresh)
-    return len(unit.changes) - before
+            _stage(unit, call.intent, call.outcome, fresh=call.intent.position in fresh, run=run)
 
 
 def effect_id(run: str, position: int) -> str:
@@ -34,7 +32,7 @@ def effect_id(run: str, position: int) -> str:
     return f"{EFFECT.key}_{run.partition('_')[2]}{places}"
 
 
-def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool) -> None:
+def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool, run: str | None) -> None:
     id = effect_id(intent.run, intent.position)
     known = None if fresh else unit.read(EFFECT, id)
     if known is None:
@@ -49,7 +47,7 @@ def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool) 
             "hash": intent.fingerprint,
             "intendedAt": intent.at,
         }
-        known = unit.stage_own(EFFECT, "intend", id, said, fresh=fresh)
+        known = unit.stage_own(EFFECT, "intend", id, said, fresh=fresh, run=run)
     if outcome is None or known.body.get("endedAt") == outcome.at:
         return
     failed = outcome.status == 0
@@ -60,4 +58,4 @@ def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool) 
         "error": outcome.error and outcome.error["code"],
         "endedAt": outcome.at,
     }
-    unit.stage_own(EFFECT, "fail" if failed else "answer", id, came)
+    unit.stage_own(EFFECT, "fail" if failed else "answer", id, came, run=run)

@@ -105,6 +105,11 @@ class Journal:
             found = self._runs.get(run)
             return [] if found is None else [call for _, call in sorted(found.calls.items()) if call.intent]
 
+    def is_unfolded(self, run: str) -> bool:
+        """Whether the log does not know everything yet of the writes of a run."""
+        with self._lock:
+            return run in self._runs and not self._runs[run].folded
+
     def unfolded(self) -> list[str]:
         """The runs of whose writes the log does not know everything yet."""
         with self._lock:

@@ -126,7 +126,7 @@ def request(
     """A call as it is asked for. Raises InvalidArguments or LimitExceeded; no message holds a value of the caller's."""
     read = read_url(url)
     if params:
-        read = read.copy_merge_params(_params(params))
+        read = read_url(str(read.copy_merge_params(_params(params))))
     body = b""
     given = _headers(headers or {})
     if json is not None:
@@ -137,7 +137,7 @@ def request(
         raise LimitExceeded(
             f"the body is {len(body):,} bytes, at most {caps.request_bytes:,} are sent", hint="send it in pieces"
         )
-    return Request(method=method, url=read_url(str(read)), headers=given, body=body)
+    return Request(method=method, url=read, headers=given, body=body)
 
 
 def _is_private(word: str) -> bool:

@@ -1,7 +1,9 @@
 """One tenant's way outside: its journal, what its units may ask, and the log that hears of it whatever becomes of them."""
 
-from collections.abc import Callable, Generator, Sequence
+import threading
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import structlog
@@ -25,11 +27,13 @@ if TYPE_CHECKING:
     from runtime.outside.effects import Effects
     from runtime.outside.http import Http
 
-# Commits what the body stages, in the name of a caller and of a run.
-Record = Callable[[Caller, Callable[[Unit], None], str], object]
+# Commits what the body stages.
+Record = Callable[[Callable[[Unit], None]], object]
 
 # An erasure looks for the ids of at most this many entities in what runs were answered; past it, every answer goes.
 ERASED_MAX = 1_000
+# The log is told of the runs of so many calls in one commit, and of those of the run that reaches it.
+TOLD_AT_ONCE = 1_000
 
 log = structlog.get_logger()
 
@@ -42,6 +46,14 @@ def client(hosts: Hosts) -> "Http | None":
     from runtime.outside.http import Http
 
     return Http(Guard(hosts=hosts, only_listed=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    """A run that is over, of whose calls the log does not know yet."""
+
+    caller: Caller
+    fresh: bool  # the log knows of none of them
 
 
 class Outside:
@@ -64,6 +76,8 @@ class Outside:
         self._clock = clock
         self._record = record
         self._step = step
+        self._untold: dict[str, _Untold] = {}  # by run; no more than the journal holds
+        self._telling = threading.Lock()  # held while the log is told, so that who waits for it finds it there
 
     @property
     def allowed(self) -> bool:
@@ -129,19 +143,25 @@ class Outside:
         return [] if effects is None else effects.planned
 
     def stage(self, unit: Unit) -> None:
-        """Stage what the unit's run asked, as events of the unit; raises what left it stuck."""
+        """Stage what the unit's run asked, as events of the unit; raises what left it stuck.
+
+        A unit that changes nothing itself needs no commit of its own: the journal has its calls, and the log is told of
+        them with those of others, see `write_untold`.
+        """
         effects = _of(unit)
         if effects is not None:
             if effects.stuck is not None:
                 raise effects.stuck
-            effects.stage(unit)
+            if unit.changes:
+                effects.stage(unit)
 
     def committed(self, unit: Unit) -> None:
-        """The unit is in the log, and its run has ended with it."""
+        """What the unit changed is in the log, and its run has ended with it."""
         effects = _of(unit)
         if effects is not None:
-            effects.recorded()
-            effects.end()
+            if unit.changes:
+                effects.recorded()
+            self._end(unit.caller, effects)
 
     def refuse_again(self, unit: Unit, conflict: Conflict) -> None:
         """Raise Conflict where a unit wrote outside, so that it cannot be run again by itself."""
@@ -161,10 +181,16 @@ class Outside:
 
     # -- upkeep ----------------------------------------------------------------------------------------------------
 
+    def write_untold(self) -> None:
+        """Tell the log of the calls of runs that had nothing else to write, or that were dropped."""
+        with self._telling:
+            while self._untold:
+                self._tell({run: self._untold.pop(run) for run in self._some(self._untold)})
+
     def recover(self, caller: Caller) -> None:
         """Tell the log what it does not know, after an end in the middle, and let go of what will not be tried again."""
-        for run in self.journal.unfolded():
-            self._fold(caller, run)
+        self._untold = dict.fromkeys(self.journal.unfolded(), _Untold(caller, fresh=False))
+        self.write_untold()
         for run, again in self.journal.open_runs().items():
             known = self._view.get(RUN, run) if again else None  # a `do` that was cut off is over
             if known is None or known.body["status"] in ("Succeeded", "Released"):
@@ -189,21 +215,49 @@ class Outside:
         self.journal.close()
 
     def _keep(self, caller: Caller, effects: "Effects") -> None:
-        """Tell the log of a unit that is dropped. What it cannot be told now it hears when the tenant is opened next."""
+        """Tell the log of a unit that is dropped."""
+        if not effects.again:
+            self._end(caller, effects)
+        else:  # now, for its next try goes on in the same place of the journal
+            self._tell({effects.run: _Untold(caller, fresh=False)})
+
+    def _end(self, caller: Caller, effects: "Effects") -> None:
+        """A run is over; what the log was not told of its calls it is told soon."""
+        if self.journal.is_unfolded(effects.run):
+            self._untold[effects.run] = _Untold(caller, fresh=True)
+        effects.end()
+
+    def _some(self, runs: Mapping[str, _Untold]) -> list[str]:
+        """The first of these runs, with as many calls as one commit takes."""
+        some, calls = list[str](), 0
+        for run in list(runs):
+            some.append(run)
+            calls += len(self.journal.calls(run))
+            if calls >= TOLD_AT_ONCE:
+                break
+        return some
+
+    def _tell(self, runs: Mapping[str, _Untold]) -> None:
+        """Commit the calls of these runs, each in the name of who ran it.
+
+        What the log cannot be told now it hears when the tenant is opened next.
+        """
+
+        def stage(unit: Unit) -> None:
+            for run, each in runs.items():
+                calls = self.journal.calls(run)
+                fresh = {call.intent.position for call in calls if call.intent} if each.fresh else ()
+                with unit.acting(each.caller):
+                    effect_event.stage(unit, calls, fresh=fresh, run=run)
+
+        untold = [run for run in runs if self.journal.is_unfolded(run)]
         try:
-            if effects.run in self.journal.unfolded():
-                self._fold(caller, effects.run)
-            if not effects.again:
-                effects.end()
+            if untold:
+                self._record(stage)
+            for run in untold:
+                self.journal.folded(run)
         except Exception:
-            log.exception("the log did not hear of an effect yet", run=effects.run)
-
-    def _fold(self, caller: Caller, run: str) -> None:
-        self._record(caller, lambda unit: self._stage(unit, run), run)
-        self.journal.folded(run)
-
-    def _stage(self, unit: Unit, run: str) -> None:
-        effect_event.stage(unit, self.journal.calls(run))
+            log.exception("the log did not hear of calls to the outside yet", runs=untold[:10])
 
 
 def _of(unit: Unit) -> "Effects | None":

@@ -147,7 +147,7 @@ def _drain(engine: Engine, name: str, count: int) -> tuple[float, Spent]:
         for number in range(count):
             perform(unit, noun, noun.verbs["create"], None, {"name": f"Ada {number}"})
 
-    tenant.flush_ledger()
+    tenant.write_noted()
     processor = spent()
     committed = tenant.in_turn(Caller(tenant=name, actor="bench"), create)
     began = time.perf_counter()

@@ -40,7 +40,7 @@ def test_only_so_many_runs_are_kept(door: Door) -> None:
     door.do("for n in range(30):\n    $.Contact.create(name=str(n))")
     assert settle(door.tenant) == []
     kept = [each["entity"] for each in door.do("$.runs.list(kind='after', limit=100, sort='createdAt')")]
-    door.tenant.flush_ledger()
+    door.tenant.write_noted()
     with door.tenant.writer.pause():
         dropped = door.tenant.ledger.drop_old(door.tenant.writer.at, runs_max=10)
         door.tenant.graph.dropped(dropped)

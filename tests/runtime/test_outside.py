@@ -10,9 +10,11 @@ from runtime.calls import http
 from runtime.errors import Conflict, InvalidArguments, InvalidType, PermissionDenied, VerbenaError
 from runtime.outside.effect_event import effect_id
 from runtime.outside.journal import SUFFIX
+from runtime.sql import Sql
 from runtime.unit import Caller
 from tests.runtime.door import Door
 from tests.runtime.outside.service import Heard, Service, says, service
+from tests.until import until
 
 
 def effects(door: Door, run: str) -> list[tuple[str, Any]]:
@@ -208,8 +210,29 @@ def test_undo_takes_back_what_a_run_changed_here_and_not_what_it_sent(open_door:
 def test_effects_are_heard_by_name_only(open_door: Door, shop: Service) -> None:
     open_door.do("def everything(entity, $):\n    $.Contact.create(name='heard')\n$.on('*', everything)")
     open_door.do("def named(entity, $):\n    $.log(entity.state, entity.status)\n$.on('Effect.answered', named)")
-    done = open_door("do", code=f"$.http.post('{shop.address}').status")
-    assert [(each["handler"], each["status"]) for each in done["handlers"]] == [("named", "Succeeded")]
+    open_door("do", code=f"$.http.post('{shop.address}').status")
+    runs = until(lambda: open_door.do("$.runs.list(kind='after', status='Succeeded')"))
+    assert [each["name"] for each in runs] == ["named"]
+
+
+def test_what_units_without_a_change_wrote_outside_is_told_the_log_in_one_commit(
+    open_door: Door, shop: Service
+) -> None:
+    head = open_door.head
+    code = f"$.http.post('{shop.address}')\n$.http.post('{shop.address}')"
+    runs = [open_door("do", code=code)["run"] for _ in range(3)]
+    assert open_door.head == head
+    rows = open_door.do(f"$.events.list(type='Effect', after={head})")
+    assert [(row["run"], row["actor"], row["event"]) for row in rows] == [
+        (run, "local", event) for run in runs for event in ("Effect.intended", "Effect.answered") * 2
+    ]
+    assert len({row["at"] for row in rows}) == 1
+
+
+def test_a_unit_that_changes_something_is_one_commit_with_what_it_wrote_outside(open_door: Door, shop: Service) -> None:
+    done = open_door("do", code=f"$.http.post('{shop.address}')\n$.Contact.create(name='Ada')")
+    rows = open_door.tenant.file.events(Sql("run = ?", (done["run"],)), limit=9)
+    assert [row.event for row in rows] == ["Contact.created", "Effect.intended", "Effect.answered"]
 
 
 def test_what_the_log_did_not_hear_before_the_end_it_hears_when_the_tenant_is_opened(

@@ -21,7 +21,7 @@ def reading_since_before_a_change(door: Door) -> Generator[duckdb.DuckDBPyConnec
     cursor.execute("BEGIN")
     assert cursor.execute(f"SELECT name FROM {door.tenant.file.catalog}.contact").fetchall() == [("Ada",)]
     door.do(f'$.Contact.update("{id}", name="Ada Lovelace")')
-    door.tenant.flush_ledger()
+    door.tenant.write_noted()
     yield cursor
     cursor.close()
 
@@ -69,6 +69,6 @@ def test_a_tenant_that_rests_is_folded_in_once_nobody_reads_it_any_more(door: Do
 
 def test_a_tenant_rests_also_when_its_clock_was_put_back(door: Door) -> None:
     door.do('$.Contact.create(name="Early").id')
-    door.tenant.flush_ledger()
+    door.tenant.write_noted()
     door.clock.ahead = -timedelta(hours=1)
     assert folded_in(door)
