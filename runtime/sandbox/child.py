@@ -65,6 +65,7 @@ class Run:
         self.output = Output()
         self.seconds = self.job["deadline_ms"] / 1000 if hasattr(signal, "setitimer") else 0.0
         self.source: Source | None = None
+        self.functions: Functions | None = None  # of a program that hands some to `$`
         self.hint_for_nothing: str | None = None
         self.returned: TracebackType | None = None  # where the program left with `return`
 
@@ -126,8 +127,10 @@ class Run:
             raise DollarError("invalid_arguments", f"{path}: {refusal.message}", refusal.hint) from None
 
     def _function(self, function: FunctionType) -> dict[str, Any]:
-        # Parsed again: the policy has used up the first tree, and few programs come here.
-        return Functions(parse(self.job["code"], self.job["filename"])).shape(function)
+        if self.functions is None:
+            # Parsed again: the policy has used up the first tree, and few programs come here.
+            self.functions = Functions(parse(self.job["code"], self.job["filename"]))
+        return self.functions.shape(function)
 
     def _failed(self, error: BaseException) -> bytes:
         try:

@@ -100,7 +100,7 @@ def _definition(node: Any, source: Source) -> _Definition:
 
 def _segment(node: Any, source: Source) -> str:
     """The text of the node. A nested `def` moves to the margin; lines inside its strings stay as they are."""
-    lines = source.text.split("\n")[node.lineno - 1 : node.end_lineno]
+    lines = source.lines[node.lineno - 1 : node.end_lineno]
     start = source.column(node.lineno, node.col_offset) - 1
     end = source.column(node.end_lineno, node.end_col_offset) - 1
     lines[-1] = lines[-1][:end]

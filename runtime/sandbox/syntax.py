@@ -9,6 +9,7 @@ import ast
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 
 # One character each, so that columns stay: letters of rare scripts that NFKC, applied to names by Python, leaves alone.
 _STAND_INS = ("\ua4e2", "\ua4f3", "\u16a0", "\u13a0", "\u1401", "\u2c00", "\ua500", "\u10a0")
@@ -22,15 +23,22 @@ class Source:
     text: str
     python: str
 
+    @cached_property
+    def lines(self) -> list[str]:
+        """The author's lines."""
+        return self.text.split("\n")
+
+    @cached_property
+    def _python_lines(self) -> list[str]:
+        return self.python.split("\n")
+
     def line(self, number: int | None) -> str:
         """The author's line, without its indentation; empty when there is no such line."""
-        lines = self.text.split("\n")
-        return lines[number - 1].strip() if number and 0 < number <= len(lines) else ""
+        return self.lines[number - 1].strip() if number and 0 < number <= len(self.lines) else ""
 
     def column(self, line: int, byte_offset: int) -> int:
         """The 1-based character column of a byte offset as the tree has them."""
-        lines = self.python.split("\n")
-        text = lines[line - 1] if 0 < line <= len(lines) else ""
+        text = self._python_lines[line - 1] if 0 < line <= len(self._python_lines) else ""
         return len(text.encode("utf-8", "replace")[:byte_offset].decode("utf-8", "ignore")) + 1
 
 

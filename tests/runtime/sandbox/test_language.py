@@ -173,6 +173,15 @@ def test_a_refusal_of_the_tenant_can_be_caught_with_all_its_parts(run: Run) -> N
     assert outcome.result == ["not_found", message, "look with $.Deal.find()", {"id": "deal_1"}, message]
 
 
+def test_a_program_that_hands_over_many_functions_is_read_once_for_all_of_them(run: Run) -> None:
+    """Were it read anew for each of them, this would take a minute and more of its own time."""
+    functions = "\n".join(
+        f"def f{n}(deal, $):\n    return {{'name': deal.name, 'number': {n}}}\n$.on(f{n})" for n in range(600)
+    )
+    outcome = run(f"{functions}\n'handed over'", seconds=20, calls=600)
+    assert (outcome.error, outcome.result) == (None, "handed over")
+
+
 @pytest.mark.parametrize(
     ("code", "function"),
     [
