@@ -58,6 +58,14 @@ class Functions:
                 {"names": missing},
             )
         code = function.__code__
+        by_name = code.co_varnames[code.co_argcount : code.co_argcount + code.co_kwonlyargcount]
+        wanted = [name for name in by_name if name not in (function.__kwdefaults__ or {})]
+        if wanted:
+            raise DollarError(
+                "invalid_arguments",
+                f"{definition.name} wants {wanted[0]!r} by its name, and a handler is given what it takes by its place",
+                "def handler(entity, $): …",
+            )
         parameters = code.co_argcount if not code.co_flags & 0x04 else None  # 0x04: takes *args
         return {
             "$function": {

@@ -223,6 +223,10 @@ def test_a_run_about_what_was_erased_is_released(door: Door) -> None:
         ("$.Deal.closed(1)", "$.Deal.closed registers a handler, and takes a function"),
         ("x = 1\n$.Deal.closed(lambda d, $: x)", "the function leans on 'x', which it does not carry"),
         ("$.Deal.closed(lambda a, b, c: a)", "<lambda> takes 3 arguments, and a handler is given two"),
+        (
+            "$.Deal.closed(lambda d, *, wonAmount: d)",
+            "<lambda> wants 'wonAmount' by its name, and a handler is given what it takes by its place",
+        ),
         ("$.on('Deal.exploded', lambda d, $: d)", "Deal has no verb 'exploded'"),
         ("$.before('Deal', lambda d, $: d)", "'Deal' names no verb of a noun"),
         ("$.before('Deal.upsert', lambda d, $: d)", "nothing runs before Deal.upsert"),
