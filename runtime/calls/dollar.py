@@ -24,7 +24,7 @@ from runtime.errors import (
 from runtime.handlers.storing import is_function
 from runtime.handlers.units import Units
 from runtime.noun import READ_VERBS, Noun, Verb
-from runtime.own_nouns import EFFECT, NOUN, RUN
+from runtime.own_nouns import EFFECT, NOUN, OWN_NOUNS, RUN
 from runtime.past import position
 from runtime.sandbox.pool import Pool
 from runtime.tenant import Tenant
@@ -382,6 +382,9 @@ class Dollar:
         }
 
     def _describe(self, name: Any) -> dict[str, Any]:
+        own = OWN_NOUNS.get(name) if isinstance(name, str) else None
+        if own is not None:  # nobody performs their verbs
+            return {"fields": list(own.fields), "verbs": [], "relations": []}
         if not isinstance(name, str) or name not in self._unit.vocabulary.names:
             return {"fields": [], "verbs": [], "relations": []}
         noun = self._unit.vocabulary.noun(name)

@@ -198,6 +198,7 @@ ANY_ATTRIBUTE = _patterns(
         " a loop over a page goes through page.results",
     ),
     ("^(int|float|bool) has no", "it is a plain value: use it as it is"),
+    ("^Run has no '(why|events)'", "$.runs.get(id) tells it, of one that waits and of one that changed something"),
     ("^the dict has no|^the record has no", "read a key that may be missing with record.get(key)"),
 )
 # Looked for in the message of any other exception.

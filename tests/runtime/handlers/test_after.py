@@ -248,6 +248,15 @@ def test_storing_a_handler_again_replaces_it_in_its_place(door: Door) -> None:
     assert [each["name"] for each in door.do("$.handlers.list()")] == ["two", "one"]
 
 
+def test_what_a_run_or_a_handler_has_no_value_for_reads_as_none(door: Door) -> None:
+    door.do("$.Contact.created(lambda c, $: 1)")
+    door.do("$.Contact.create(name='Ada')")
+    read = "(run.kind, run.cause, run.output, run.error, run.dueAt)"
+    rows = door.do(f"[{read} for run in $.runs.list()]")
+    assert sorted(rows) == [["after", "evt_2", None, None, None], *[["do", None, None, None, None]] * 2]
+    assert door.do("[(each.kind, each.reason, each.state) for each in $.handlers.list()]") == [["after", None, None]]
+
+
 def test_undoing_a_do_takes_its_handlers_back(door: Door) -> None:
     answer = door("do", code="$.Contact.created(lambda c, $: print(c.name))\n$.Contact.create(name='Ada')")
     door("do", action="undo", id=answer["run"])
