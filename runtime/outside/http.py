@@ -107,9 +107,9 @@ class Http:
                 error
             )
         except (httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError) as error:
-            if line.full:
-                raise _too_big(request, caps.answer_bytes, status or 0) from _bare(error)
             if status is not None:
+                if line.full:
+                    raise _too_big(request, caps.answer_bytes, status) from _bare(error)
                 raise Unavailable(
                     f"{request.shown} answered {status}, and the rest did not come: {_why(error)}", status=status
                 ) from _bare(error)

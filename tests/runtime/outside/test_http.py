@@ -237,6 +237,11 @@ def test_an_answer_without_end_is_cut_off(begins: bytes, goes_on: bytes) -> None
     assert isinstance(refused.value, LimitExceeded | Unanswered)
 
 
+def test_interim_answers_without_end_leave_the_outcome_unknown() -> None:
+    with says(b"", then=_forever(b"HTTP/1.1 100 Continue\r\n\r\n")) as address, pytest.raises(Unanswered):
+        http(address, caps=Caps(answer_bytes=100_000)).send(asked("POST", address, json=1))
+
+
 def test_too_many_headers_are_refused() -> None:
     with says(raw(b"", *(f"X-{number}: 1" for number in range(150)))) as address, pytest.raises(LimitExceeded):
         http(address).send(asked("GET", address))
