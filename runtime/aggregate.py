@@ -28,6 +28,7 @@ GROUPS_MAX = 5
 MEASURES_MAX = 20
 LIMIT_DEFAULT = 100
 LIMIT_MAX = 1_000
+_FEWER_GROUPS = "a filter, or a groupBy of fewer values, makes fewer rows"  # an aggregate has no cursor
 
 FUNCTIONS = ("count", "countDistinct", "sum", "avg", "min", "max")
 BUCKETS: Mapping[str, str] = {"day": "%Y-%m-%d", "week": "%Y-%m-%d", "month": "%Y-%m", "year": "%Y"}
@@ -94,7 +95,7 @@ def parse_aggregate(arguments: Mapping[str, object], noun: Noun, vocabulary: Voc
         measures=measures,
         filter=parse_filter(arguments.get("filter"), noun, vocabulary, now=now),
         order=_order(arguments.get("sort"), names),
-        limit=parse_limit(arguments.get("limit"), default=LIMIT_DEFAULT, most=LIMIT_MAX),
+        limit=parse_limit(arguments.get("limit"), default=LIMIT_DEFAULT, most=LIMIT_MAX, instead=_FEWER_GROUPS),
     )
 
 

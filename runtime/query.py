@@ -148,8 +148,11 @@ def next_cursor(query: Query, row: Sequence[Any]) -> str:
     return seal(Cursor(binding=query.binding, now=query.now, as_of=query.as_of, values=held, number=row[-1]))
 
 
-def parse_limit(given: object, *, default: int, most: int) -> int:
-    """How many rows are asked for. Raises InvalidArguments for what is no number between 1 and `most`."""
+def parse_limit(given: object, *, default: int, most: int, instead: str | None = None) -> int:
+    """How many rows are asked for. Raises InvalidArguments for what is no number between 1 and `most`.
+
+    `instead` is what to do for more of them, where that is not to read on with a cursor.
+    """
     if given is None:
         return default
     if isinstance(given, float) and given.is_integer():
@@ -157,7 +160,8 @@ def parse_limit(given: object, *, default: int, most: int) -> int:
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
         raise InvalidArguments(
             f"limit is a whole number from 1 to {most}, not {shown(given)}",
-            hint=f"read page by page: page = $.search(type=…, limit={most}), then the same with cursor=page.cursor",
+            hint=instead
+            or f"read page by page: page = $.search(type=…, limit={most}), then the same with cursor=page.cursor",
         )
     return given
 

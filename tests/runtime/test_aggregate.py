@@ -190,7 +190,11 @@ def test_the_different_values_are_counted_once(tables: Tables) -> None:
         ({"measures": ["sum(value)"]}, "a list is no measure", '{"total": "sum(value)", "deals": "count()"}'),
         ({"measures": {"x": {"sum": "value"}}}, "a mapping is no measure", None),
         ({"measures": {}}, "0 measures; from 1 to 20 are allowed", None),
-        ({"limit": 1_001}, "limit is a whole number from 1 to 1000, not 1001", None),
+        (
+            {"limit": 1_001},
+            "limit is a whole number from 1 to 1000, not 1001",
+            "a filter, or a groupBy of fewer values, makes fewer rows",
+        ),
         ({"groupBy": "stage,value,units,price,due,hot"}, "6 fields in groupBy; at most 5 are allowed", None),
     ],
 )  # fmt: skip
