@@ -25,6 +25,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 # meets one beyond (F0-F4): UTF-8 sorts those two the other way round than UTF-16 does. A match inside text costs time
 # and nothing else.
 _DOUBTFUL = re.compile(rb"[:,\[](?:null|-?(?:[0-9]{16}|[0-9.]+(?:e|(?<=\.0)[,\]}])))")
+_FEW_DIGITS = 10**15
 _BEFORE_SURROGATES = re.compile(rb"[\xee\xef]")
 _BEYOND_SURROGATES = re.compile(rb"[\xf0-\xf4]")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -40,11 +41,23 @@ def canonical(value: Any) -> bytes:
             fast = _ENCODER.encode(value)
         except (UnicodeEncodeError, TypeError, ValueError, RecursionError):
             return _canonical_slowly(value)
-        if not _DOUBTFUL.search(fast) and (
+        if (_is_flat(value) or not _DOUBTFUL.search(fast)) and (
             fast.isascii() or not (_BEFORE_SURROGATES.search(fast) and _BEYOND_SURROGATES.search(fast))
         ):
             return fast
     return _canonical_slowly(value)
+
+
+def _is_flat(value: Any) -> bool:
+    """Whether this is a mapping of nothing but text and whole numbers of few digits, as most entities are, and no number
+    in it can be doubtful."""
+    if type(value) is not dict:
+        return False
+    for each in cast("dict[str, object]", value).values():
+        kind = type(each)
+        if kind is not str and (kind is not int or not -_FEW_DIGITS < cast(int, each) < _FEW_DIGITS):
+            return False
+    return True
 
 
 def check_plain(value: object, *, where: str, depth_max: int = DEPTH_MAX) -> None:

@@ -80,21 +80,23 @@ def shown(noun: Noun, body: Mapping[str, Any], context: str, fields: Iterable[st
 def row(noun: Noun, entity: Entity, seq: int, text: str) -> tuple[Any, ...]:
     """The entity as a row of its noun's table, in the order of `store.schema.columns`."""
     body = entity.body
-    deleted_at = body.get("$deletedAt")
+    created_at, updated_at, deleted_at = body["$createdAt"], body["$updatedAt"], body.get("$deletedAt")
+    created = values.naive_datetime(created_at)
+    own = list(map(body.get, noun.fields))
+    for place, field in noun.converted:
+        if own[place] is not None:
+            own[place] = values.to_sql(field, own[place])
     return (
         entity.id,
         seq,
         entity.number or seq,
         entity.version,
-        values.naive_datetime(body["$createdAt"]),
-        values.naive_datetime(body["$updatedAt"]),
+        created,
+        created if updated_at == created_at else values.naive_datetime(updated_at),
         body["$createdBy"],
         None if deleted_at is None else values.naive_datetime(deleted_at),
         text,
-        *[
-            None if (value := body.get(name)) is None else values.to_sql(field, value)
-            for name, field in noun.fields.items()
-        ],
+        *own,
     )
 
 

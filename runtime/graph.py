@@ -120,7 +120,7 @@ class Graph:
         return entities.renamed(noun, _decode(rows[0].payload)["after"])
 
     def owner(self, key: Key) -> str | None:
-        return self.owners([key]).get(key)
+        return self._file.owners([key]).get(key) if self._key_filter().may_hold(key) else None
 
     def owners(self, keys: Iterable[Key]) -> dict[Key, str]:
         """Who has which of these unique values; one query for those that the filter cannot rule out."""

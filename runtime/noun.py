@@ -10,6 +10,8 @@ from typing import Any
 
 CRUD_VERBS = ("create", "update", "upsert", "delete", "restore", "rollback", "erase")
 READ_VERBS = ("get", "find", "findOne", "count", "aggregate", "history", "diff", "changedBy")
+# What a column takes otherwise than it is stored; `runtime.values` says how.
+CONVERTED_TYPES = ("number", "float", "decimal", "date", "datetime", "timestamp", "json")
 META_FIELDS = ("$id", "$type", "$context", "$version", "$createdAt", "$updatedAt", "$createdBy")
 
 
@@ -76,7 +78,25 @@ class Noun:
     renamed: Mapping[str, str] = field(default_factory=dict[str, str])  # former key → present key
     declaration: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
-    @property
-    def key(self) -> str:
-        """The noun in lower camel case: the prefix of its ids and the name of its table."""
-        return self.name[0].lower() + self.name[1:]
+    # What every write asks, worked out once.
+    key: str = field(init=False, compare=False, repr=False)  # in lower camel case: prefix of its ids, name of its table
+    required: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    unique: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    relations: tuple[Field, ...] = field(init=False, compare=False, repr=False)
+    defaulted: tuple[Field, ...] = field(init=False, compare=False, repr=False)
+    converted: tuple[tuple[int, Field], ...] = field(init=False, compare=False, repr=False)  # with their places
+    states: tuple[str, ...] = field(init=False, compare=False, repr=False)  # the fields that transitions lead through
+
+    def __post_init__(self) -> None:
+        fields = self.fields.values()
+        derived: dict[str, Any] = {
+            "key": self.name[0].lower() + self.name[1:],
+            "required": tuple(each.name for each in fields if each.required),
+            "unique": tuple(each.name for each in fields if each.unique),
+            "relations": tuple(each for each in fields if each.target is not None),
+            "defaulted": tuple(each for each in fields if each.default is not None),
+            "converted": tuple((at, each) for at, each in enumerate(fields) if each.type in CONVERTED_TYPES),
+            "states": tuple(dict.fromkeys(step.field for step in self.transitions)),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)

@@ -25,11 +25,22 @@ from runtime.noun import META_FIELDS, Field, Noun, Verb
 from runtime.store import Key
 from runtime.unit import Change, Unit
 
+_NOTHING: Mapping[str, Any] = {}
 
-def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[str, Any]) -> Entity:
+
+def perform(
+    unit: Unit,
+    noun: Noun,
+    verb: Verb,
+    id: str | None,
+    given: Mapping[str, Any],
+    *,
+    origin: Mapping[str, Any] = _NOTHING,
+) -> Entity:
     """Carry out a verb on an entity and stage its event; the entity as the verb leaves it.
 
     `given` holds keys of the noun and inputs of the verb; `$version` is the version that the caller expects.
+    `origin` stands in the event beside the inputs: where the values came from.
     Raises NotFound, ValidationFailed, InvalidTransition, UniqueViolation, Rejected or Conflict, and then nothing is staged.
     """
     before = None if verb.name == "create" else present(unit, noun, id)
@@ -45,7 +56,7 @@ def perform(unit: Unit, noun: Noun, verb: Verb, id: str | None, given: Mapping[s
     _ask_handlers(unit, noun, verb, before, after)
     if before is not None and verb.name == "update" and after == was:
         return before  # an update that changes nothing makes no event
-    return _stage(unit, noun, verb, before, after, inputs)
+    return _stage(unit, noun, verb, before, after, {**inputs, **origin} if origin else inputs)
 
 
 def delete(unit: Unit, noun: Noun, verb: Verb, id: str) -> Entity:
@@ -174,7 +185,7 @@ def _ask_handlers(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, aft
 
 def _amend(unit: Unit, noun: Noun, verb: Verb, before: Entity | None, after: Body, amended: Mapping[str, Any]) -> None:
     """Merge what a handler returned. States are the verb's: a handler leads to none that the verb does not lead to."""
-    states_led_to = {field: after.get(field) for field in states.state_fields(noun)}
+    states_led_to = {field: after.get(field) for field in noun.states}
     own = {key: value for key, value in amended.items() if not key.startswith("$")}
     _merge(after, _accepted(noun, verb, own, before, asks_inputs=False)[0])
     moved = next((field for field, state in states_led_to.items() if after.get(field) != state), None)
@@ -296,11 +307,11 @@ def _completed(unit: Unit, noun: Noun, body: Body) -> Body:
 
 
 def _fill_defaults(unit: Unit, noun: Noun, after: Body, *, only_required: bool = False) -> None:
-    for key, field in noun.fields.items():
-        if key not in after and field.default is not None and (field.required or not only_required):
+    for field in noun.defaulted:
+        if field.name not in after and (field.required or not only_required):
             value = values.default_of(field, after, unit.now)
             if value is not None:
-                after[key] = value
+                after[field.name] = value
 
 
 def _apply_effects(
@@ -315,7 +326,7 @@ def _apply_effects(
 
 
 def _require(noun: Noun, after: Body) -> None:
-    absent = [key for key, field in noun.fields.items() if field.required and key not in after]
+    absent = [key for key in noun.required if key not in after]
     if absent:
         raise ValidationFailed(
             f"{noun.name} needs {', '.join(absent)}",
@@ -325,10 +336,11 @@ def _require(noun: Noun, after: Body) -> None:
 
 
 def _check_relations(unit: Unit, noun: Noun, was: Body, after: Body, *, all_of_them: bool) -> None:
-    for key, field in noun.fields.items():
-        if field.target is None or key not in after or (after[key] == was.get(key) and not all_of_them):
+    for field in noun.relations:
+        key = field.name
+        if key not in after or (after[key] == was.get(key) and not all_of_them):
             continue
-        target = unit.vocabulary.noun(field.target)
+        target = unit.vocabulary.noun(field.target or "")
         for id in after[key] if field.many else (after[key],):
             if id == after.get("$id") or id in unit.moving:
                 continue
@@ -358,8 +370,8 @@ def unique_keys(noun: Noun, body: Mapping[str, Any]) -> set[Key]:
     """The unique values of an entity, as they stand in the table of unique values."""
     return {
         (noun.name, key, value if isinstance(value, str) else str(value))
-        for key, field in noun.fields.items()
-        if field.unique and (value := body.get(key)) is not None
+        for key in noun.unique
+        if (value := body.get(key)) is not None
     }
 
 

@@ -10,13 +10,14 @@ from runtime.noun import Noun, Transition, Verb
 
 def enter(noun: Noun, verb: Verb, before: Body | None, after: Body, *, by_import: bool) -> None:
     """Set the states that the verb leads to, and refuse those that it does not; an import may set any state."""
-    for field in state_fields(noun):
+    if by_import and verb.name == "create":
+        return
+    for field in noun.states:
         steps = [step for step in noun.transitions if step.field == field]
         moves = [step for step in steps if step.verb == verb.name]
         was = None if before is None else before.get(field)
         if verb.name == "create":
-            if not by_import:
-                _begin(noun, field, moves, after)
+            _begin(noun, field, moves, after)
         elif moves and verb.name != "update":
             target = _led_to(moves, was)
             if target is None:
@@ -40,11 +41,6 @@ def allowed_verbs(noun: Noun, body: Mapping[str, Any]) -> list[str]:
             if step.verb not in ("create", "update") and (step.sources is None or body.get(step.field) in step.sources)
         }
     )
-
-
-def state_fields(noun: Noun) -> list[str]:
-    """The fields that transitions lead through."""
-    return list(dict.fromkeys(step.field for step in noun.transitions))
 
 
 def _begin(noun: Noun, field: str, moves: list[Transition], after: Body) -> None:

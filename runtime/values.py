@@ -66,13 +66,14 @@ def parse(field: Field, value: object, *, where: str) -> Any:
     otherwise: "5" is not a number, `true` is not one either. Raises ValidationFailed, which says what would be right.
     """
     if not field.many:
-        return _parse_one(field, value, where)
+        return _PARSERS[field.type](field, value, where)
     if not isinstance(value, list | tuple):
         raise _refused(where, f"a list of {_expected(field)}", value)
     items = cast("list[object] | tuple[object, ...]", value)
     if len(items) > LIST_ITEMS_MAX:
         raise ValidationFailed(f"{where} has {len(items)} items; at most {LIST_ITEMS_MAX} are stored", field=where)
-    return [_parse_one(field, item, f"{where}[{position}]") for position, item in enumerate(items)]
+    one = _PARSERS[field.type]
+    return [one(field, item, f"{where}[{position}]") for position, item in enumerate(items)]
 
 
 def sql_type(field: Field) -> str:
@@ -127,6 +128,8 @@ def default_source(default: str) -> str | None:
 
 def format_datetime(at: datetime) -> str:
     """UTC with `Z`, with six fraction digits or none. A datetime without a zone means UTC already."""
+    if at.tzinfo is UTC:
+        return at.isoformat()[: -len("+00:00")] + "Z"
     at = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
     # isoformat pads the year to four digits, which strftime does not everywhere.
     return at.replace(tzinfo=None).isoformat() + "Z"
@@ -167,10 +170,6 @@ def shown(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
-def _parse_one(field: Field, value: object, where: str) -> Any:
-    return _PARSERS[field.type](field, value, where)
-
-
 def naive_datetime(stored: str) -> datetime:
     """A stored date and time as a column takes it: naive, in UTC."""
     if stored[-1:] == "Z" and len(stored) >= len("2026-11-21T10:00:00Z"):  # as it is written here; thrice as quick
@@ -179,6 +178,8 @@ def naive_datetime(stored: str) -> datetime:
 
 
 def _string(field: Field, value: object, where: str) -> str:
+    if type(value) is str and len(value) <= STRING_CHARS_MAX and value.isascii():
+        return value  # almost every text; what follows tells the others apart
     if isinstance(value, UUID):
         return str(value)
     if not isinstance(value, str):

@@ -241,7 +241,8 @@ class Writer:
             except BaseException as error:
                 work.error, work.done = error, True
                 continue
-            overlay.absorb(unit.overlay)
+            if place + 1 < len(works):  # else nobody looks at it any more
+                overlay.absorb(unit.overlay)
             accepted.append((work, unit))
             if unit.vocabulary is not unit.began_with or any(change.noun is HANDLER for change in unit.changes):
                 rest = works[place + 1 :]  # they must see the nouns and the handlers as this unit leaves them
@@ -277,6 +278,7 @@ class Writer:
         stored: set[str] = set()
         noted = self._ledger.take()
         runs = list(noted)
+        handlers = self._handlers()
         for work, unit in accepted:
             batch.redefined |= _redefined(unit)
             for change in unit.changes:
@@ -296,7 +298,7 @@ class Writer:
                 )
                 work.rows.append(row)
                 logged.append((change, row))
-                set_off = self._ledger.set_off(unit, change, row, self._handlers(), self._graph)
+                set_off = self._ledger.set_off(unit, change, row, handlers, self._graph)
                 work.runs += set_off
                 entity = change.entity
                 number = latest[entity.id][1].number if entity.id in latest else entity.number
@@ -321,7 +323,7 @@ class Writer:
                 batch.answers.append(work.keep(work.value, work.rows))
         if not logged and not batch.answers and not runs:
             return
-        batch.events = [_as_tuple(row) for _, row in logged]
+        batch.events = [row for _, row in logged]
         for change, entity, at_seq, text in latest.values():
             batch.nouns[change.noun.name] = change.noun
             rows = batch.changed if entity.id in stored else batch.new
@@ -425,13 +427,6 @@ def _redefined(unit: Unit) -> dict[str, Noun]:
         for name in after.names
         if name not in before.names or after.noun(name) != before.noun(name)
     }
-
-
-def _as_tuple(row: EventRow) -> tuple[Any, ...]:
-    return (
-        row.seq, row.at, row.type, row.verb, row.event, row.entity, row.version, row.actor, row.cause, row.run, row.via,
-        row.payload, row.salt, row.leaf,
-    )  # fmt: skip
 
 
 def _refused(error: duckdb.Error) -> VerbenaError:

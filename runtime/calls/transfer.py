@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -106,15 +106,13 @@ def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, st
         staged = len(unit.changes)
         try:
             # `perform` stages nothing when it raises, so a bad row needs no falling back.
-            outcome = _put(unit, batch, create, update, present, row)
+            outcome = _put(unit, batch, create, update, present, row, {"file": batch.file, "line": line})
         except VerbenaError as error:
             told = error.as_dict()
             told.pop("details", None)
             errors.append({"line": line, **told})
             continue
         if len(unit.changes) > staged:
-            change = unit.changes[-1]
-            unit.changes[-1] = replace(change, input={**change.input, "file": batch.file, "line": line})
             counts[outcome] += 1
         else:
             counts["unchanged"] += 1
@@ -122,9 +120,15 @@ def _carry_out(tenant: Tenant, unit: Unit, batch: _Batch, known: Mapping[int, st
 
 
 def _put(
-    unit: Unit, batch: _Batch, create: Verb, update: Verb | None, present: dict[Any, list[str]], row: dict[str, Any]
+    unit: Unit,
+    batch: _Batch,
+    create: Verb,
+    update: Verb | None,
+    present: dict[Any, list[str]],
+    row: dict[str, Any],
+    origin: dict[str, Any],
 ) -> str:
-    """Create or update the entity of one row."""
+    """Create or update the entity of one row; `origin` is its file and line."""
     noun, by = batch.noun, batch.by
     given = row if "$id" not in row else {key: value for key, value in row.items() if key != "$id"}
     wanted: str | None = None
@@ -141,7 +145,7 @@ def _put(
         if ids:
             if update is None:
                 raise InvalidType(f"{noun.name} has no verb update", hint="import without --by")
-            perform(unit, noun, update, ids[0], given)
+            perform(unit, noun, update, ids[0], given, origin=origin)
             return "updated"
     if wanted is not None and unit.read(noun, wanted) is not None:
         raise Conflict(f"{wanted} is there already", hint="by $id, the row would change it")
@@ -149,7 +153,7 @@ def _put(
     if wanted is not None and batch.keep_ids:
         unit.new_id = _first(wanted, noun.key, fresh)
     try:
-        made = perform(unit, noun, create, None, given)
+        made = perform(unit, noun, create, None, given, origin=origin)
     finally:
         unit.new_id = fresh
     if by is not None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import duckdb
 
@@ -30,9 +30,8 @@ IN_PARAMETERS_MAX = 50
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class EventRow:
-    """A row of `events`, in the order of its columns."""
+class EventRow(NamedTuple):
+    """A row of `events`, in the order of its columns; a tuple, so that it can be appended as it is."""
 
     seq: int
     at: Any
@@ -54,7 +53,7 @@ class EventRow:
 class Batch:
     """Everything that one transaction writes."""
 
-    events: list[Row] = field(default_factory=list[Row])
+    events: list[EventRow] = field(default_factory=list[EventRow])
     new: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])  # noun → rows
     changed: dict[str, list[Row]] = field(default_factory=dict[str, list[Row]])
     nouns: dict[str, Noun] = field(default_factory=dict[str, Noun])  # every noun named above

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from runtime import values
 from runtime.canonical import INT_MAX
 from runtime.errors import ValidationFailed
-from runtime.noun import Field
+from runtime.noun import CONVERTED_TYPES, Field
 
 NOW = datetime(2026, 11, 21, 10, 30, 0, 123456, tzinfo=UTC)
 ULID = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
@@ -194,6 +194,11 @@ def test_duckdb_takes_every_stored_value_in_its_column(of: Field, stored: Any) -
         connection.execute("INSERT INTO t VALUES (?)", [values.to_sql(of, stored)])
         found = connection.execute("SELECT f FROM t").fetchone()
     assert found == ({"json": '{"a":[1]}'}.get(of.type, values.to_sql(of, stored)),)
+
+
+def test_only_types_that_are_said_to_be_converted_are_another_thing_in_a_column() -> None:
+    converted = {of.type for of, stored in EVERY_TYPE if values.to_sql(of, stored) is not stored}
+    assert converted <= set(CONVERTED_TYPES)
 
 
 def test_the_column_types_are_these() -> None:
