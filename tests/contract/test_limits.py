@@ -9,6 +9,7 @@ import pytest
 from runtime import (
     aggregate,
     declaration,
+    engine,
     event_log,
     field_notation,
     filters,
@@ -64,6 +65,9 @@ LIMITS = {
         f"{runner.RUNS_AT_ONCE}; {ledger.KEPT // DAY} days, {ledger.RUNS_MAX:,}"
     ),
     "callers of one tenant that wait for a place in the sandbox": f"{turns.WAITING_MAX}",
+    "tenants that are kept open; those in which the engine looks for schedules and watches when it starts": (
+        f"{engine.OPEN_TENANTS_MAX}; {engine.OPEN_TENANTS_MAX - 1}"
+    ),
     "rows of a page; ranked hits of a text query": f"{query.LIMIT_MAX}; {search.HITS_MAX:,}",
     "a filter": (
         f"{filters.DEPTH_MAX} levels, {filters.CONDITIONS_MAX} conditions, {operands.VALUES_MAX:,} values in one `$in`, "
