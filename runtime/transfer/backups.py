@@ -20,7 +20,7 @@ from runtime.catalogue import shipped
 from runtime.client import Connection
 from runtime.clock import system_clock
 from runtime.declaration import from_data
-from runtime.errors import InvalidArguments, NotFound, Unavailable, ValidationFailed
+from runtime.errors import InvalidArguments, NotFound, Unavailable, ValidationFailed, VerbenaError
 from runtime.noun import Noun
 from runtime.own_nouns import NOUN
 from runtime.proofs.audit import Audit
@@ -111,7 +111,11 @@ def restore(connection: Connection, data: Path, tenant: str, file: Path, *, forc
         wal = file.with_name(file.name + ".wal")
         if wal.exists():
             shutil.copyfile(wal, staged.with_name(staged.name + ".wal"))
-        seq = check(staged, heard)
+        try:
+            seq = check(staged, heard)
+        except VerbenaError as error:  # which speaks of the copy that was looked at
+            said = error.message.replace(str(staged), str(file)).replace(staged.name, file.name)
+            raise type(error)(said, hint=error.hint, **error.details) from error
         told = connection.ask("restore", {"staged": staged.name, "force": force})
     finally:
         staged.unlink(missing_ok=True)

@@ -179,7 +179,12 @@ def test_a_backup_that_was_changed_is_not_restored(verbena: Any, tmp_path: Path,
 def test_what_is_no_backup_is_refused_and_left_alone(verbena: Any, tmp_path: Path) -> None:
     file = tmp_path / "no.duckdb"
     file.write_text("this is text")
-    assert refusal(verbena("restore", str(file), "--json"))["code"] == "unavailable"
+    told = refusal(verbena("restore", str(file), "--json"))
+    assert (told["code"], told["message"].partition(" and ")[0]) == (
+        "unavailable",
+        "no.duckdb cannot be read as a tenant's file",
+    )
+    assert ".restoring" not in told["message"]  # the name of the copy that was looked at
     assert refusal(verbena("restore", str(tmp_path / "missing"), "--json"))["code"] == "not_found"
     assert file.read_text() == "this is text"
 
