@@ -25,7 +25,9 @@ def refusals(as_json: bool = False) -> Generator[None]:
         try:
             yield
         except OSError as reason:
-            raise Unavailable(f"the data folder cannot be reached: {reason}") from reason
+            raise Unavailable(
+                f"the data folder cannot be reached: {reason}", hint="--data or VERBENA_DATA names a folder of yours"
+            ) from reason
     except VerbenaError as error:
         print(msgspec.json.encode({"error": error.as_dict()}).decode() if as_json else in_words(error), file=sys.stderr)
         sys.exit(EXIT_USAGE if isinstance(error, InvalidArguments) else EXIT_REFUSED)

@@ -82,7 +82,8 @@ class VerbenaServer(MCPServer[Any]):
         except VerbenaError as error:
             return refused(error)
         except OSError as error:
-            return refused(Unavailable(f"the data folder cannot be reached: {error}"))
+            hint = "--data or VERBENA_DATA names a folder of yours"
+            return refused(Unavailable(f"the data folder cannot be reached: {error}", hint=hint))
         except Exception:
             log.exception("the call of %s failed inside", name[:80])
             return refused(ExecutionError("something failed inside Verbena", hint="standard error has the details"))

@@ -119,6 +119,7 @@ def test_a_data_folder_that_cannot_be_one_is_named(verbena: Any, tmp_path: Path)
     done = verbena("do", "1", "--data", str(tmp_path / "file"))
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("unavailable: ") and str(tmp_path / "file") in done.stderr
+    assert "hint: --data or VERBENA_DATA names a folder" in done.stderr
 
 
 def test_the_version_is_said(module_verbena: Any) -> None:
