@@ -1,4 +1,6 @@
-"""The limits that the contract names are those that the code keeps: each row is written out here from the constants."""
+"""The limits that the contract names, and those of other pages, are those that the code keeps: each row is written out
+here from the constants.
+"""
 
 import re
 from datetime import timedelta
@@ -28,15 +30,17 @@ from runtime import (
     vocabulary,
     watch,
 )
-from runtime.calls import dollar, search
-from runtime.handlers import handler, runner, watches
+from runtime.calls import do, dollar, search
+from runtime.handlers import attempt, handler, runner, watches
 from runtime.measures import books, history, subscriptions
+from runtime.outside import effects, guard, hosts, http, message
+from runtime.outside.message import Caps
 from runtime.proofs import proof
 from runtime.sandbox import frames, turns
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.transfer import importing, rows
 
-PAGE = Path(__file__).parents[2] / "docs" / "contract.md"
+DOCS = Path(__file__).parents[2] / "docs"
 _ROW = re.compile(r"^\| (.+?) \| (.+?) \|$", re.MULTILINE)
 KB, MB = 1 << 10, 1 << 20
 SECOND, MINUTE, HOUR, DAY = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -115,15 +119,52 @@ LIMITS = {
 }
 
 
-def _told() -> dict[str, str]:
-    """The table of the page: what is bounded, and by how much."""
-    section = PAGE.read_text().partition("\n## Limits\n")[2].partition("\n## ")[0]
+# Rows of other pages by page and section: what is bounded → what the row says first.
+ELSEWHERE = {
+    ("hooks.md", "What a handler may do"): {
+        "handlers of a tenant; the source of one": (f"{handler.HANDLERS_MAX:,}; {handler.SOURCE_BYTES_MAX // KB} KB"),
+        "handlers that set each other off": (
+            f"{ledger.DEPTH_MAX} deep, {ledger.RUNS_OF_ONE_CAUSE_MAX:,} runs from one cause;"
+        ),
+        "failures in a row": f"{attempt.FAILURES_MAX}, then",
+        "tries of what passes": f"{1 + len(attempt.BACKOFF)}",
+        "runs of a tenant at once": f"{runner.RUNS_AT_ONCE}",
+        "what is kept of a run's output": f"{ledger.OUTPUT_CHARS_MAX:,} characters",
+        "handlers that a `do` names and waits for": f"{do.HANDLERS_SHOWN_MAX}; {do.HANDLERS_SECONDS_MAX:.0f} s",
+    },
+    ("outside.md", "Which hosts"): {
+        "a request, its headers": f"{Caps().request_bytes // MB} MB, {message.HEADER_BYTES_MAX // KB} KB",
+        "an answer, unpacked; its headers": (
+            f"{Caps().answer_bytes // MB} MB; {message.HEADER_BYTES_MAX // KB} KB, {message.HEADERS_MAX} of them"
+        ),
+        "time to connect, between two pieces, in all": (
+            f"{Caps().connect_seconds:.0f} s, {Caps().read_seconds:.0f} s, {Caps().whole_seconds:.0f} s"
+        ),
+        "redirects of a read": f"{http.REDIRECTS_MAX}, each judged",
+        "calls of a run": f"{effects.CALLS_MAX:,}, and",
+        "hosts in the list; a URL; looking a name up": (
+            f"{hosts.ENTRIES_MAX}; {guard.URL_CHARS_MAX:,} characters; {guard.RESOLVE_SECONDS_MAX:.0f} s, "
+            f"{guard.ADDRESSES_MAX} addresses"
+        ),
+    },
+}
+
+
+def _told(page: str = "contract.md", heading: str = "Limits") -> dict[str, str]:
+    """The tables of a section: what is bounded, and by how much."""
+    section = (DOCS / page).read_text().partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
     return {of: most for of, most in _ROW.findall(section) if of not in ("of", "---")}
 
 
 @pytest.mark.parametrize("of", sorted(_told().keys() | LIMITS.keys()))
 def test_a_limit_of_the_contract_is_the_one_that_is_kept(of: str) -> None:
     assert _told().get(of) == LIMITS.get(of)
+
+
+@pytest.mark.parametrize(("page", "heading", "of"), [(*place, of) for place, rows in ELSEWHERE.items() for of in rows])
+def test_a_limit_of_another_page_is_the_one_that_is_kept(page: str, heading: str, of: str) -> None:
+    most = ELSEWHERE[page, heading][of] + " "
+    assert (_told(page, heading).get(of, "") + " ")[: len(most)] == most
 
 
 def test_what_the_contract_bounds_together_has_one_bound() -> None:
