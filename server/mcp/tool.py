@@ -178,6 +178,8 @@ def _check_plain(value: Any, name: str) -> None:
 
 
 def _word(value: Any) -> str:
+    if isinstance(value, str) and (opening := value.lstrip()[:1]) in ("{", "[") and _unwrapped(value, opening) is value:
+        return "a text that is no JSON"  # such as one with a bracket too few
     for kind in ("boolean", "integer", "string", "array", "object"):
         if type(value) is _TYPES[kind]:
             return _WORDS[kind]

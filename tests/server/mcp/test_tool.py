@@ -76,6 +76,8 @@ def test_an_unknown_argument_is_refused_with_the_nearest_word() -> None:
         (SEARCH, {"limit": 1.5}, "limit of search is a whole number, not a number"),
         (SEARCH, {"filter": []}, "filter of search is an object, not a list"),
         (SEARCH, {"filter": "stage=Lead"}, "filter of search is an object, not a text"),
+        (SEARCH, {"filter": '{"stage": "Lead"'}, "filter of search is an object, not a text that is no JSON"),
+        (SEARCH, {"filter": "[1]"}, "filter of search is an object, not a text"),
         (SEARCH, {"fields": [1]}, "fields of search is a list of texts, not a list"),
         (FETCH, {"id": 7}, "id of fetch is a text, not a whole number"),
         (DO, {"data": 7}, "data of do is an object or a list, not a whole number"),
