@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import fcntl
+import gc
 import os
 import signal
 import socket
@@ -194,6 +195,7 @@ def main() -> None:
             accept_fewer_walls=options.accept_fewer_walls,
         ),
     )
+    gc.freeze()  # what is loaded by now stays: to look through it again and again was a tenth of an import
     daemon = Daemon(data, engine, idle_s=options.idle_s)
     _on_signals(daemon.end)
     log.info("serving", data=str(data), pid=os.getpid())

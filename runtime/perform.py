@@ -21,7 +21,7 @@ from runtime.errors import (
     did_you_mean,
 )
 from runtime.links import refuse_if_pointed_at
-from runtime.noun import META_FIELDS, Field, Noun, Verb
+from runtime.noun import META_FIELDS, Noun, Verb
 from runtime.store import Key
 from runtime.unit import Change, Unit
 
@@ -231,12 +231,13 @@ def _accepted(
     """What was given, as stored values and as inputs of the verb; anything undeclared is refused."""
     accepted: Body = {}
     inputs: Body = {}
+    fields, parse, name_of_noun = noun.fields, values.parse, noun.name
     for key, value in given.items():
-        field = noun.fields.get(key)
+        field = fields.get(key)
         if field is not None:
-            accepted[key] = (
-                None if value is None else values.parse(field, _id_of(field, value), where=f"{noun.name}.{key}")
-            )
+            if field.target is not None:
+                value = _id_of(value)
+            accepted[key] = None if value is None else parse(field, value, where=f"{name_of_noun}.{key}")
         elif key in verb.inputs:
             inputs[key] = values.parse(verb.inputs[key], value, where=f"{noun.name}.{verb.name}({key})")
         elif key == "$version" and before is not None:
@@ -251,9 +252,9 @@ def _accepted(
     return accepted, inputs
 
 
-def _id_of(field: Field, value: Any) -> Any:
+def _id_of(value: Any) -> Any:
     """An entity given where its id is meant stands for its id."""
-    if field.type == "relation" and isinstance(value, dict):
+    if isinstance(value, dict):
         entity = cast("dict[str, Any]", value)
         return entity.get("$id", entity)
     return value
