@@ -26,7 +26,7 @@ from runtime.ledger import Ledger
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
 from runtime.own_nouns import HANDLER, RUN
-from runtime.store import Batch, EventRow, Key, TenantFile, key_text
+from runtime.store import STATEMENTS_MAX, Batch, EventRow, Key, TenantFile, key_text
 from runtime.unit import Change, Unit
 from runtime.values import format_datetime
 from runtime.vocabulary import Vocabulary
@@ -328,6 +328,10 @@ class Writer:
             batch.nouns[change.noun.name] = change.noun
             rows = batch.changed if entity.id in stored else batch.new
             rows.setdefault(change.noun.name, []).append(entities.row(change.noun, entity, at_seq, text))
+            if len(stored) <= STATEMENTS_MAX and entity.id in stored and change.noun.name not in batch.redefined:
+                former = self._graph.get(change.noun, entity.id)
+                if former is not None:
+                    batch.before[entity.id] = entities.row(change.noun, former, 0, "")
         kept = [(run, run.encoded()) for run in runs]
         if kept:
             batch.nouns[RUN.name] = RUN

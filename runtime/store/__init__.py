@@ -2,6 +2,6 @@
 
 from runtime.store.instance import Instance
 from runtime.store.keys import Key, KeyFilter, key_of, key_text
-from runtime.store.tenant_file import Batch, EventRow, TenantFile
+from runtime.store.tenant_file import STATEMENTS_MAX, Batch, EventRow, TenantFile
 
-__all__ = ["Batch", "EventRow", "Instance", "Key", "KeyFilter", "TenantFile", "key_of", "key_text"]
+__all__ = ["STATEMENTS_MAX", "Batch", "EventRow", "Instance", "Key", "KeyFilter", "TenantFile", "key_of", "key_text"]
