@@ -5,6 +5,7 @@ import contextlib
 import fcntl
 import json
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -82,9 +83,9 @@ class Line:
             self._free.pop()[1].close()
 
     async def _exchange(self, question: bytes) -> bytes:
-        while self._free:  # a line that was kept may be dead by now: its owner ended when idle
+        while self._free:  # a line that was kept may be dead by now: its owner ended when idle, or was killed
             reader, writer = self._free.pop()
-            if reader.at_eof() or writer.is_closing():
+            if reader.at_eof() or writer.is_closing() or _has_news(writer):
                 writer.close()
                 continue
             return await self._converse(reader, writer, question)
@@ -252,6 +253,13 @@ def _start_again(started: subprocess.Popen[bytes] | None, data: Path, options: O
     if started is not None and started.returncode:
         raise _does_not_start(data)
     return start_owner(data, options)
+
+
+def _has_news(writer: asyncio.StreamWriter) -> bool:
+    """Whether there is something to read on a line that nobody asked on: its end, of which the loop may not know yet."""
+    waiting = select.poll()
+    waiting.register(writer.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 class HungUp(Unavailable):
