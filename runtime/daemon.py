@@ -28,6 +28,10 @@ CONNECTIONS_MAX = 128
 # Whoever follows events is told that the owner ends, unless they are too slow to hear it.
 FAREWELL_SECONDS_MAX = 1.0
 LOG_BYTES_MAX = 5 << 20
+# The exit code of an owner whose folder was taken away.
+DISPLACED = 3
+# How often the owner looks whether it is idle, and whether the folder is still there.
+LOOK_EVERY_S = 1.0
 
 log = structlog.get_logger()
 
@@ -70,6 +74,7 @@ class Daemon:
             with self._lock:
                 self._open += 1
             threading.Thread(target=self._converse, args=(connection,), name="verbena-connection", daemon=True).start()
+        self._leave_where_displaced()
         self._path.unlink(missing_ok=True)
         self._take_leave()
 
@@ -84,6 +89,7 @@ class Daemon:
         try:
             with connection:
                 while (payload := wire.receive(connection)) is not None:
+                    self._leave_where_displaced()
                     answer = self._answer(payload, connection)
                     if answer is None:
                         break
@@ -144,8 +150,17 @@ class Daemon:
                 stream.end()
             self._streams_changed.wait_for(lambda: not self._streams, FAREWELL_SECONDS_MAX)
 
+    def _leave_where_displaced(self) -> None:
+        """End at once where the folder was deleted or moved: what stands at its path now is not ours.
+
+        To close would remove the socket and the write-ahead logs of another owner, whose commits would be lost with them.
+        """
+        if not owns(self._data):
+            os._exit(DISPLACED)
+
     def _watch_idle(self) -> None:
-        while not self._ending.wait(min(self._idle_s, 5.0)):
+        while not self._ending.wait(min(self._idle_s, LOOK_EVERY_S)):
+            self._leave_where_displaced()
             with self._lock:
                 idle = self._open == 0 and time.monotonic() - self._last > self._idle_s
             if idle and not self._engine.awaits_schedules():
@@ -164,6 +179,16 @@ def own(data: Path) -> int:
     os.truncate(descriptor, 0)
     os.write(descriptor, str(os.getpid()).encode())
     return descriptor
+
+
+def owns(data: Path) -> bool:
+    """Whether the lock file at this path is still that of this process."""
+    try:
+        return (data / "verbena.lock").read_bytes() == str(os.getpid()).encode()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True  # it cannot be read now, which says nothing of whose it is
 
 
 def _same_user(connection: socket.socket) -> bool:

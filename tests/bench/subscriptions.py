@@ -2,6 +2,7 @@
 
 import bisect
 import itertools
+import os
 import secrets
 import statistics
 import subprocess
@@ -12,7 +13,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from runtime.daemon import Daemon
+from runtime.daemon import Daemon, own
 from runtime.engine import Engine, EngineOptions
 from runtime.wire import Question
 from tests.bench.contacts import contact
@@ -71,6 +72,7 @@ class Commits:
 def _owned(data: Path, tenant: str) -> Generator[tuple[Engine, Commits]]:
     """The owner of a data folder in this process, with its socket."""
     commits = Commits()
+    lock = own(data)
     engine = Engine(data, EngineOptions(step=commits.step))
     daemon = Daemon(data, engine, idle_s=600)
     serving = threading.Thread(target=daemon.serve)
@@ -82,6 +84,7 @@ def _owned(data: Path, tenant: str) -> Generator[tuple[Engine, Commits]]:
         daemon.end()
         serving.join()
         engine.close()
+        os.close(lock)
 
 
 def _round(
