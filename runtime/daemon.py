@@ -163,7 +163,7 @@ class Daemon:
             self._leave_where_displaced()
             with self._lock:
                 idle = self._open == 0 and time.monotonic() - self._last > self._idle_s
-            if idle and not self._engine.awaits_schedules():
+            if idle and not self._engine.awaits_runs():
                 self.end()
 
 

@@ -364,30 +364,30 @@ class Engine:
             resting = [name for name in self._tenants if not self._at_work[name]]
             if not resting:
                 return  # as many calls as tenants: bounded by the connections, and over in a moment
-            name = min(resting, key=lambda each: (_has_schedules(self._tenants[each]), self._tenants[each].last_used))
+            name = min(resting, key=lambda each: (_runs_by_itself(self._tenants[each]), self._tenants[each].last_used))
             self._tenants.pop(name).close()
 
-    def awaits_schedules(self) -> bool:
-        """Whether something is to be run by the clock, and so by nobody who would come and ask."""
-        return any(_has_schedules(tenant) for tenant in list(self._tenants.values()))
+    def awaits_runs(self) -> bool:
+        """Whether something is to be run by the clock, or again, and so by nobody who would come and ask."""
+        return any(_runs_by_itself(tenant) for tenant in list(self._tenants.values()))
 
-    def _open_scheduled(self) -> None:
-        """Open the tenants that have schedules: nobody else may come by, and what they missed is due."""
+    def _open_waiting(self) -> None:
+        """Open the tenants in which something is to be run: nobody else may come by, and what they missed is due."""
         for shape in tenant_files.listed(self._folder)[: OPEN_TENANTS_MAX - 1]:
             name = shape["name"]
             try:
                 with self._working(name):
                     with self._lock:
                         known = name in self._tenants or name in self._released or self._closing.is_set()
-                        scheduled = not known and tenant_files.has_schedules(self._instance, self._folder, name)
-                    if scheduled:
+                        waiting = not known and tenant_files.runs_by_itself(self._instance, self._folder, name)
+                    if waiting:
                         self.tenant(name)
             except (duckdb.Error, VerbenaError):
-                log.exception("nobody knows whether a tenant has schedules", tenant=name)
+                log.exception("nobody knows whether a tenant has something to run", tenant=name)
 
     def _keep_up(self) -> None:
         if not self._closing.wait(UPKEEP_SECONDS):
-            self._open_scheduled()
+            self._open_waiting()
         while not self._closing.wait(UPKEEP_SECONDS):
             for tenant in list(self._tenants.values()):
                 if self._closing.is_set():
@@ -408,9 +408,9 @@ def _without(lacking: Sequence[str]) -> str:
     return f"without {' and '.join(lacking)}, code of one tenant that got past the language could read every file"
 
 
-def _has_schedules(tenant: Tenant) -> bool:
+def _runs_by_itself(tenant: Tenant) -> bool:
     now = tenant.clock()
-    return any(is_awaited(handler, now) for handler in tenant.handlers.all.values())
+    return not tenant.runs.is_idle or any(is_awaited(handler, now) for handler in tenant.handlers.all.values())
 
 
 Call = Callable[[Engine, Caller, Mapping[str, Any]], Any]

@@ -81,6 +81,11 @@ class RunQueue(Protocol):
         """How these runs stand, after waiting for them at most as long."""
         ...
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits or is tried again."""
+        ...
+
     def keep_up(self) -> None:
         """Start what has become due."""
         ...

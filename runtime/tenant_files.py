@@ -18,7 +18,7 @@ from runtime import values, wire
 from runtime.errors import InvalidArguments, NotFound, Unavailable, did_you_mean
 from runtime.folder import sync_folder
 from runtime.outside.journal import SUFFIX as EFFECTS_SUFFIX
-from runtime.own_nouns import HANDLER
+from runtime.own_nouns import HANDLER, RUN
 from runtime.sql import Sql
 from runtime.store import Instance, TenantFile
 
@@ -91,13 +91,18 @@ def check_staged(folder: Path, name: str, staged: str) -> None:
         raise InvalidArguments(f"{staged[:80]!r} is no file that waits to be restored", hint="verbena restore FILE")
 
 
-def has_schedules(instance: Instance, folder: Path, name: str) -> bool:
-    """Whether a tenant that is closed has code that runs by the clock, or watches something."""
+def runs_by_itself(instance: Instance, folder: Path, name: str) -> bool:
+    """Whether a tenant that is closed has code that runs by the clock or watches something, or runs that have not ended."""
     file = TenantFile(instance, folder / f"{name}{SUFFIX}", name)
+    awaited = (
+        (HANDLER, "kind IN ('schedule', 'watch') AND status = 'Active'"),
+        (RUN, "status IN ('Waiting', 'Retrying')"),
+    )
     try:
-        table = file.table(HANDLER)
-        where = "kind IN ('schedule', 'watch') AND status = 'Active'"
-        return table is not None and bool(file.rows(Sql(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1")))
+        return any(
+            (table := file.table(noun)) is not None and file.rows(Sql(f"SELECT 1 FROM {table} WHERE {where} LIMIT 1"))
+            for noun, where in awaited
+        )
     finally:
         file.close()
 

@@ -118,8 +118,8 @@ class Queue:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing waits or runs; what is due later is not counted."""
-        return not self._size
+        """Whether nothing waits, now or for its time, and nothing runs."""
+        return not self._size and not self._due
 
     def read_on(self) -> None:
         """Read more of the backlog from the ledger."""

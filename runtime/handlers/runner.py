@@ -112,6 +112,12 @@ class Runner:
             return f"its handler is disabled: {handler.reason or 'by hand'}"
         return f"it waits behind {ahead}" if ahead else "it waits for a worker"
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs, waits or is tried again; what was set aside for a disabled handler is not counted."""
+        with self._changed:
+            return self._queue.is_empty
+
     def keep_up(self) -> None:
         with self._changed:
             self._queue.wake(self._tenant.clock())

@@ -7,6 +7,7 @@ import pytest
 
 from runtime.errors import VerbenaError
 from tests.runtime.door import Door
+from tests.until import until
 
 
 def settle(door: Door) -> None:
@@ -112,6 +113,20 @@ def test_an_error_of_a_passing_kind_is_tried_again_by_itself_and_then_dead(door:
         door.tenant.runs.stand([stand["run"]], 5.0)
         states.append(door.do(f"$.runs.get('{stand['run']}').status"))
     assert states == ["Retrying"] * 5 + ["Dead"] * 2
+
+
+def test_a_run_that_awaits_its_next_try_keeps_the_engine_awake_and_the_next_one_finds_it(door: Door) -> None:
+    door.do("$.Contact.create(name='Eve')")
+    busy = door.other("busy")
+    busy.do("@$.Contact.created\ndef busy(contact, $):\n    $.Contact.update(contact.id, {'$version': 7, 'name': 'x'})")
+    assert not door.engine.awaits_runs()
+    (stand,) = busy("do", action="create", type="Contact", data={"name": "Ada"})["handlers"]
+    assert (stand["status"], door.engine.awaits_runs()) == ("Retrying", True)
+    door.clock.ahead += timedelta(hours=1)
+    door.reopen()
+    # The engine looks around a second after it began.
+    assert until(door.opened, lambda tenants: "busy" in tenants) == {"busy"}
+    until(lambda: door.other("busy").do(f"$.runs.get('{stand['run']}').attempts"), lambda tries: tries == 2)
 
 
 def test_a_handler_that_fails_too_often_in_a_row_is_disabled_with_an_event(door: Door) -> None:

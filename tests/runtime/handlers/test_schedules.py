@@ -123,13 +123,13 @@ def test_what_is_wrong_is_told_when_it_is_stored(door: Door, code: str, told: st
 def test_an_engine_opens_the_tenants_that_have_schedules_by_itself(door: Door) -> None:
     quiet = door.other("quiet")
     quiet.do('$.Contact.create(name="Ada")')
-    assert not door.engine.awaits_schedules()
+    assert not door.engine.awaits_runs()
     door.do(NIGHTLY)
-    assert door.engine.awaits_schedules()
+    assert door.engine.awaits_runs()
     door.clock.ahead += timedelta(hours=5)
     door.reopen()
     # The engine looks around a second after it began.
     assert until(door.opened, lambda tenants: "default" in tenants) == {"default"}
     assert statuses(settled(door)) == [("Succeeded", True)]
     door.do("for each in $.handlers.list():\n    $.handlers.remove(each.id)")
-    assert not door.engine.awaits_schedules()
+    assert not door.engine.awaits_runs()

@@ -358,14 +358,14 @@ def test_an_engine_opens_the_tenants_that_watch_something_by_itself(door: Door) 
     other = door.other("quiet")
     other.do(LEAD)
     door.do(MANY)
-    assert not door.engine.awaits_schedules()
+    assert not door.engine.awaits_runs()
     _unwatched(door, f"for n in range(3): {LEAD}")
     door.reopen()
     # The engine looks around a second after it began.
     assert until(door.opened, lambda tenants: "default" in tenants) == {"default"}
     assert len(settled(door)) == 1
     door.do('$.Metric.watch("churn", {"threshold": 5, "direction": "above"}, lambda metric: None)')
-    assert door.engine.awaits_schedules()
+    assert door.engine.awaits_runs()
 
 
 def _unwatched(door: Door, code: str) -> None:
