@@ -239,7 +239,7 @@ class Engine:
             if not tenant.erasing:
                 return
             path = tenant.file.path
-            tenant.outside.forget_erased()  # first: as long as the file holds it, this is done again
+            tenant.outside.forget_erased(tenant.vocabulary)  # first: as long as the file holds it, this is done again
             with self._apart(name, "is being written anew after an erasure"), self._new_file(path) as new:
                 with (
                     closing(TenantFile(self._instance, path, name)) as file,

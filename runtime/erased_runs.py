@@ -46,7 +46,7 @@ def runs_of_erased(file: TenantFile, vocabulary: Vocabulary) -> list[str]:
             OR "$id" IN (SELECT run FROM {events} WHERE entity IN {erased})"""
     )
     found = {id for (id,) in file.rows(sql, timeout_s=_SECONDS_MAX)}
-    values = _values(file, vocabulary)
+    values = values_of_erased(file, vocabulary)
     if values is None:
         sql = Sql(f'SELECT "$id" FROM {table}')
     else:
@@ -59,6 +59,22 @@ def runs_of_erased(file: TenantFile, vocabulary: Vocabulary) -> list[str]:
         )
     found |= {id for (id,) in file.rows(sql, timeout_s=_SECONDS_MAX)}
     return sorted(found)
+
+
+def values_of_erased(file: TenantFile, vocabulary: Vocabulary) -> set[str] | None:
+    """The texts that erased entities held, in any of their versions; None where they are too many to look for."""
+    events = f"{file.catalog}.events"
+    held = Sql(
+        f"verb <> 'erase' AND payload IS NOT NULL AND entity IN (SELECT entity FROM {events} WHERE verb = 'erase')"
+    )
+    found: set[str] = set()
+    rows = file.events(held, limit=EVENTS_MAX + 1)
+    for row in rows:
+        noun = vocabulary.noun(row.type)
+        found.update(_texts(noun, _decode(row.payload or "{}")))
+        if len(found) > VALUES_MAX:
+            return None
+    return found if len(rows) <= EVENTS_MAX else None
 
 
 def without_texts(file: TenantFile, ids: list[str]) -> Iterator[list[tuple[Any, ...]]]:
@@ -82,22 +98,6 @@ def _left(body: Mapping[str, Any]) -> Body:
     if "error" in body:
         left["error"] = {"code": body["error"]["code"], "message": ERASED}
     return left
-
-
-def _values(file: TenantFile, vocabulary: Vocabulary) -> set[str] | None:
-    """The texts that erased entities held, in any of their versions; None where they are too many to look for."""
-    events = f"{file.catalog}.events"
-    held = Sql(
-        f"verb <> 'erase' AND payload IS NOT NULL AND entity IN (SELECT entity FROM {events} WHERE verb = 'erase')"
-    )
-    found: set[str] = set()
-    rows = file.events(held, limit=EVENTS_MAX + 1)
-    for row in rows:
-        noun = vocabulary.noun(row.type)
-        found.update(_texts(noun, _decode(row.payload or "{}")))
-        if len(found) > VALUES_MAX:
-            return None
-    return found if len(rows) <= EVENTS_MAX else None
 
 
 def _texts(noun: Noun, payload: Mapping[str, Any]) -> Iterator[str]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import structlog
 
+from runtime.canonical import canonical
 from runtime.clock import Clock
+from runtime.erased_runs import runs_of_erased, values_of_erased
 from runtime.errors import Conflict
 from runtime.graph import View
 from runtime.outside import effect_event
@@ -20,6 +22,7 @@ from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
 from runtime.unit import Caller, Change, Unit
 from runtime.values import format_datetime
+from runtime.vocabulary import Vocabulary
 from runtime.writer import Step, no_step
 
 # The client's libraries take a tenth of a second to load, which an engine without a way outside does not spend.
@@ -200,16 +203,22 @@ class Outside:
         """Drop what nobody needs any more."""
         self.journal.compact()
 
-    def forget_erased(self) -> None:
-        """Drop what runs were answered that had to do with erased entities. Those that wait hear so when tried again."""
+    def forget_erased(self, vocabulary: Vocabulary) -> None:
+        """Drop what runs were answered that had to do with erased entities, and answers in which a value of theirs stands.
+
+        Those that wait hear so when tried again.
+        """
         events = f"{self._file.catalog}.events"
         erased = f"SELECT DISTINCT entity FROM {events} WHERE verb = 'erase'"
-        runs = self._file.rows(Sql(f"SELECT DISTINCT run FROM {events} WHERE run IS NOT NULL AND entity IN ({erased})"))
         ids = [id for (id,) in self._file.rows(Sql(f"{erased} LIMIT {ERASED_MAX + 1}"))]
-        named = {run for (run,) in runs}
-        if len(ids) > ERASED_MAX:
-            named, ids = set(self.journal.open_runs()), []
-        self.journal.forget(named, holding=ids)
+        values = values_of_erased(self._file, vocabulary)
+        if values is None or len(ids) > ERASED_MAX:
+            self.journal.forget(set(self.journal.open_runs()))
+            return
+        # A run that is not in the ledger yet is known by its events alone.
+        runs = self._file.rows(Sql(f"SELECT DISTINCT run FROM {events} WHERE run IS NOT NULL AND entity IN ({erased})"))
+        named = {*runs_of_erased(self._file, vocabulary), *(run for (run,) in runs)}
+        self.journal.forget(named, holding=[*ids, *(canonical(value).decode()[1:-1] for value in values)])
 
     def close(self) -> None:
         self.journal.close()

@@ -13,6 +13,7 @@ from runtime.outside.journal import SUFFIX
 from runtime.sql import Sql
 from runtime.unit import Caller
 from tests.runtime.door import Door
+from tests.runtime.handlers.told import settle
 from tests.runtime.outside.service import Heard, Service, says, service
 from tests.until import until
 
@@ -259,6 +260,24 @@ def test_an_erasure_reaches_what_runs_were_answered(open_door: Door, shop: Servi
     assert b'"key"' in journal(open_door)
     open_door("do", action="erase", type="Contact", id=made["result"])
     assert b'"key"' not in journal(open_door)
+
+
+def test_an_erasure_reaches_what_runs_were_answered_that_may_be_tried_again(tmp_path: Path) -> None:
+    with service(lambda heard: (200, {"Content-Type": "application/json"}, heard.body)) as echo:
+        door = Door(tmp_path / "echo", hosts=echo.address)
+        send = "def {}(entity, $):\n    $.http.post('{}', json={})\n    raise ValueError('not yet')\n$.on('{}', {})"
+        door.do(send.format("of_it", echo.address, "['of it', entity.email]", "Contact.updated", "of_it"))
+        about = "['about it', $.Contact.findOne(name='Ada').email]"
+        door.do(send.format("about_it", echo.address, about, "Activity.created", "about_it"))
+        door.do(send.format("other", echo.address, "['other']", "Activity.created", "other"))
+        ada = door.do("$.Contact.create(name='Ada', email='ada@example.com').id")
+        door.do(f"$.Contact.update({ada!r}, title='Countess')\n$.Activity.create(subject='x', type='Note')")
+        settle(door.tenant)
+        assert [text in journal(door) for text in (b"of it", b"about it", b'"other"')] == [True] * 3
+        door("do", action="erase", type="Contact", id=ada)
+        assert [text in journal(door) for text in (b"of it", b"about it", b'"other"')] == [False, False, True]
+        assert b"ada@example.com" not in journal(door)
+        door.close()
 
 
 def test_a_tenant_is_rebuilt_with_its_effects(open_door: Door, shop: Service) -> None:
