@@ -4,6 +4,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -29,6 +30,9 @@ IN_PARAMETERS_MAX = 50
 
 # So many changed rows of a noun are written by a statement each, of the columns that changed; more by an appender, whole.
 STATEMENTS_MAX = 3
+
+# Appenders are kept, for making one costs as much as a statement; each has a chunk of its table in memory.
+APPENDERS_MAX = 32
 
 Row = tuple[Any, ...]
 
@@ -78,7 +82,7 @@ class TenantFile:
         self.catalog = instance.attach(path, name, logged=logged)
         # Only ever used by whoever holds the writer's lock, one thread at a time.
         self._writing = instance.cursor_apart()
-        self._appenders: dict[tuple[str, str], Any] = {}
+        self._appenders: dict[tuple[str, str, tuple[str, ...] | None], Any] = {}  # the oldest first
         try:
             self._check_format()
             self.columns = self._read_columns()
@@ -264,16 +268,20 @@ class TenantFile:
         action: Literal["insert", "update", "delete"] = "insert",
         key: list[str] | None = None,
     ) -> None:
+        if action == "insert" and columns is not None and rows:
+            rows, columns = _without_nulls(rows, columns)
         if len(rows) == 1 and action == "insert":
             # A statement of its own costs a lone row half of what an appender does.
             places = ", ".join("?" * len(rows[0]))
             names = "" if columns is None else f" ({', '.join(quoted(name) for name in columns)})"
             cursor.execute(f"INSERT INTO {table}{names} VALUES ({places})", list(rows[0]))
         elif rows:
-            appender = self._appenders.get((table, action))
-            if appender is None:  # making one costs as much as a statement, so they are kept
-                appender = cursor.appender(table, columns=columns, action=action, key=key)
-                self._appenders[table, action] = appender
+            name = (table, action, None if columns is None else tuple(columns))
+            appender = self._appenders.get(name)
+            if appender is None:
+                appender = self._appenders[name] = cursor.appender(table, columns=columns, action=action, key=key)
+                if len(self._appenders) > APPENDERS_MAX:
+                    del self._appenders[next(iter(self._appenders))]
             appender.append_rows(rows)
             appender.flush()
 
@@ -342,6 +350,13 @@ class TenantFile:
         ):
             columns.setdefault(table, []).append(column)
         return {table: names for table, names in columns.items() if "$id" in names}
+
+
+def _without_nulls(rows: list[Row], columns: list[str]) -> tuple[list[Row], list[str]]:
+    """The rows without the columns that none of them has a value in; that is what these have by themselves."""
+    used = [place for place, column in enumerate(zip(*rows, strict=True)) if column.count(None) < len(rows)]
+    take = itemgetter(*used)  # an entity's row has several at least
+    return [take(row) for row in rows], [columns[place] for place in used]
 
 
 def _rollback(cursor: duckdb.DuckDBPyConnection) -> None:
