@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
+
 from runtime.entity import Entity
 from runtime.errors import LimitExceeded, VerbenaError
 from runtime.graph import View
@@ -25,9 +27,13 @@ from runtime.values import format_datetime
 # Whatever one thing set off, and what that set off, and so on, ends here.
 DEPTH_MAX = 16
 RUNS_OF_ONE_CAUSE_MAX = 1_000
-# Runs of a `do` are written within a second, so many at once. What they changed is in the log before they are answered;
-# a process that is killed in that second loses how long they took and what they printed.
+# Runs of a `do` and of BEFORE handlers are written within a second, so many at once. What they changed is in the log before
+# they are answered, and of a handler's run also how it ended; of a `do` that is all that a process loses which is killed in
+# that second: how long it took and what it printed.
 NOTED_AT_ONCE = 50
+# What is looked through for runs of handlers whose rows were lost so: longer than that second, however busy the process.
+LOST_SECONDS_MAX = 600
+LOST_EVENTS_MAX = 10_000
 NOTED_MAX = 1_000
 # Runs that ended longer ago than this, or before so many others, are dropped; what they changed stays in the log.
 KEPT = timedelta(days=90)
@@ -37,6 +43,8 @@ LOOK_EVERY = timedelta(hours=1)
 DROPPED_AT_ONCE = 10_000
 _ROOTS_KEPT = 10_000
 OUTPUT_CHARS_MAX = 20_000
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
 TOUCHED_MAX = 200
 
 
@@ -107,14 +115,22 @@ class Ledger:
         with self._lock:
             self._noted.extendleft(reversed(list(runs)))
 
-    def next_number(self) -> int:
-        """The place of one more run among all of them. The caller holds the writer's turn."""
-        self._number += 1
-        return self._number
-
     def numbered(self, run: Entity) -> Entity:
-        """The run with its place among all runs."""
-        return Entity(run.noun, run.id, run.version, self.next_number(), run.body)
+        """The run with its place among all runs. The caller holds the writer's turn."""
+        self._number += 1
+        return Entity(run.noun, run.id, run.version, self._number, run.body)
+
+    def note_lost(self, head: int, at: datetime) -> None:
+        """Note the runs that the log has and the ledger has not, since a process ended before their rows were written.
+
+        `head` and `at` are place and time of the latest event.
+        """
+        table = self._file.table(RUN)
+        known = f'AND entity NOT IN (SELECT "$id" FROM {table})' if table else ""
+        lost = f"""type = ? AND version = 1 AND verb = 'succeed' AND payload IS NOT NULL AND seq > ? AND "at" > ? {known}"""
+        since = (at - timedelta(seconds=LOST_SECONDS_MAX)).replace(tzinfo=None)
+        for row in self._file.events(Sql(lost, (RUN.name, head - LOST_EVENTS_MAX, since)), limit=LOST_EVENTS_MAX):
+            self.note(Entity(RUN.name, row.entity, row.version, 0, _decode(row.payload or "")["after"]))
 
     def drop_old(self, now: datetime, *, runs_max: int = RUNS_MAX) -> list[str]:
         """Drop runs that ended long ago, and give their ids. The caller holds the writer's turn.

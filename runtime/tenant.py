@@ -172,6 +172,8 @@ class Tenant:
         self.outside = Outside(
             self.file, self.graph, options.http, clock=options.clock, record=self._record_effects, step=options.step
         )
+        if self.writer.seq:
+            self.ledger.note_lost(self.writer.seq, self.writer.at)
         self.runs = options.runs(self)
         self.outside.recover(Caller(tenant=name, actor="verbena"))
         self.runs.start()

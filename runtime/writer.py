@@ -22,7 +22,7 @@ from runtime.event_log import NewSalt, new_salt, recorded
 from runtime.find import holders
 from runtime.graph import Graph, Overlay, View
 from runtime.handlers.handler_set import HandlerSet
-from runtime.ledger import Ledger
+from runtime.ledger import NOTED_AT_ONCE, Ledger
 from runtime.links import refuse_if_pointed_at
 from runtime.noun import Noun
 from runtime.own_nouns import HANDLER, RUN
@@ -278,6 +278,7 @@ class Writer:
         stored: set[str] = set()
         noted = self._ledger.take()
         runs = list(noted)
+        asked: list[Entity] = []  # runs of BEFORE handlers
         handlers = self._handlers()
         for work, unit in accepted:
             batch.redefined |= _redefined(unit)
@@ -301,11 +302,12 @@ class Writer:
                 set_off = self._ledger.set_off(unit, change, row, handlers, self._graph)
                 work.runs += set_off
                 entity = change.entity
+                if change.noun is RUN and not entity.number:
+                    asked.append(entity)
+                    continue
                 number = latest[entity.id][1].number if entity.id in latest else entity.number
                 if number and entity.id not in latest:
                     stored.add(entity.id)
-                if change.noun is RUN and not number:
-                    number = self._ledger.next_number()
                 entity = Entity(entity.noun, entity.id, entity.version, number or seq, entity.body)
                 latest[entity.id] = (change, entity, seq, text)
                 for key in change.freed:
@@ -323,6 +325,8 @@ class Writer:
                 batch.answers.append(work.keep(work.value, work.rows))
         if not logged and not batch.answers and not runs:
             return
+        later = asked if len(asked) <= NOTED_AT_ONCE else []
+        runs += [self._ledger.numbered(run) for run in asked if not later]
         batch.events = [row for _, row in logged]
         for change, entity, at_seq, text in latest.values():
             batch.nouns[change.noun.name] = change.noun
@@ -346,6 +350,8 @@ class Writer:
             self._ledger.put_back(noted)
             raise
         self._step("after commit")
+        for run in later:
+            self._ledger.note(run)
         self.seq, self.at = seq, at if logged else self.at
         self.last_commit_at = now
         if logged:

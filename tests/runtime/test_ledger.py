@@ -1,9 +1,11 @@
 """The ledger keeps what waits, and of what ended the latest."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from tests.runtime.door import Door
 from tests.runtime.handlers.told import settle
+from tests.runtime.until_killed import until_ended
 
 
 def test_runs_that_ended_long_ago_are_dropped_and_those_that_wait_stay(door: Door) -> None:
@@ -48,6 +50,38 @@ def test_only_so_many_runs_are_kept(door: Door) -> None:
     left = [each["entity"] for each in door.do("$.runs.list(kind='after', limit=100, sort='createdAt')")]
     assert set(left) < set(kept)
     assert len(door("events", event="Run.succeeded", limit=100)) == 30
+
+
+# Stores a handler, creates, and ends in the middle of the second in which the rows of the ledger wait to be written.
+ENDS = """
+import os, sys
+from pathlib import Path
+from tests.runtime.door import Door
+
+door = Door(Path(sys.argv[1]))
+door.do("@$.Contact.creating\\ndef looked(contact, $):\\n    print('seen', contact.name)")
+answer = door("do", action="create", type="Contact", data={"name": "Ada"})
+print(*[each["run"] for each in answer["handlers"]], flush=True)
+os._exit(0)
+"""
+
+
+def test_the_run_of_a_handler_that_ran_before_is_in_the_ledger_though_the_process_ended_at_once(tmp_path: Path) -> None:
+    program = tmp_path / "ends.py"
+    program.write_text(ENDS)
+    run = until_ended(program, tmp_path / "data").stdout.split()
+    door = Door(tmp_path / "data")
+    found = door.do("$.runs.list(kind='before')")
+    assert [(each["$id"], each["status"], each["output"]) for each in found] == [(run[0], "Succeeded", "seen Ada\n")]
+    door.reopen()
+    assert statuses(door, kind="before") == ["Succeeded"]
+    door.close()
+
+
+def test_many_runs_before_one_commit_are_all_in_the_ledger(door: Door) -> None:
+    door.do("@$.Contact.creating\ndef looked(contact, $):\n    pass")
+    door.do("for n in range(60):\n    $.Contact.create(name=str(n))")
+    assert statuses(door, kind="before") == ["Succeeded"] * 60
 
 
 def statuses(door: Door, kind: str) -> list[str]:
