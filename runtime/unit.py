@@ -40,7 +40,9 @@ class Change:
     input: Mapping[str, Any]
     changed: Mapping[str, Any]  # key → {"from": …, "to": …}
     actor: str | None = None  # who did it, where that is not the unit's caller: a handler acts with rights of its own
-    run: str | None = None  # by which run, where that is not the unit's
+    # By which run, and which event set that off, where they are not the unit's: the log is told of it later.
+    run: str | None = None
+    cause: str | None = None
     taken: tuple[Key, ...] = ()
     freed: tuple[Key, ...] = ()
 
@@ -107,6 +109,8 @@ class Unit:
     queried: set[str] = field(default_factory=set[str])
     ledger: list[Entity] = field(default_factory=list[Entity])  # runs to be written with this unit
     _acting: Caller | None = None
+    _of_run: str | None = None
+    _of_cause: str | None = None
 
     began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
 
@@ -126,7 +130,7 @@ class Unit:
         if len(self.changes) >= EVENTS_MAX:
             raise LimitExceeded(f"one unit makes at most {EVENTS_MAX:,} events", hint="do the work in several calls")
         if self._acting is not None:
-            change = replace(change, actor=self._acting.actor)
+            change = replace(change, actor=self._acting.actor, run=self._of_run, cause=self._of_cause)
         self.changes.append(change)
         self.overlay.put(change.entity)
         for key in change.freed:
@@ -144,12 +148,10 @@ class Unit:
         *,
         input: Mapping[str, Any] = _NOTHING,
         fresh: bool = False,
-        run: str | None = None,
     ) -> Entity:
         """Stage an event of one of the runtime's own nouns: its entity with these values over what it held.
 
-        `fresh` where nothing can be stored under the id, so that the store is not asked, here and at commit; `run` where it
-        is not the unit's.
+        `fresh` where nothing can be stored under the id, so that the store is not asked, here and at commit.
         """
         before = None if fresh else self.read(noun, id)
         was: Body = {} if before is None else dict(before.body)
@@ -159,7 +161,7 @@ class Unit:
         if before is None:
             body |= {"$createdAt": now, "$createdBy": self.rights.actor}
         entity = Entity(noun.name, id, body["$version"], before.number if before else 0, body)
-        self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}, run=run))
+        self.stage(Change(noun=noun, verb=noun.verbs[verb], entity=entity, input=input, changed={}))
         return entity
 
     @property
@@ -175,6 +177,16 @@ class Unit:
             yield
         finally:
             self._acting = before
+
+    @contextmanager
+    def telling_of(self, caller: Caller, run: str, cause: str | None) -> Generator[None]:
+        """What is staged meanwhile was done by another run, for its caller."""
+        before, self._of_run, self._of_cause = (self._of_run, self._of_cause), run, cause
+        try:
+            with self.acting(caller):
+                yield
+        finally:
+            self._of_run, self._of_cause = before
 
     def query(self, *nouns: str) -> None:
         """Note what is queried where an answer must still hold at commit."""

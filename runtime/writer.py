@@ -292,7 +292,7 @@ class Writer:
                     at=at,
                     shown_at=shown_at,
                     actor=change.actor or unit.caller.actor,
-                    cause=unit.cause,
+                    cause=change.cause or unit.cause,
                     run=change.run or unit.run,
                     via=unit.via,
                     salt=self._salt(),

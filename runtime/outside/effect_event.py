@@ -13,14 +13,14 @@ from runtime.own_nouns import EFFECT
 from runtime.unit import Unit
 
 
-def stage(unit: Unit, calls: Sequence[Call], *, fresh: Collection[int] = (), run: str | None = None) -> None:
-    """Stage what the log does not know yet of the writes of a run; `run` where it is not the unit's own.
+def stage(unit: Unit, calls: Sequence[Call], *, fresh: Collection[int] = ()) -> None:
+    """Stage what the log does not know yet of the writes of a run.
 
     `fresh` are places of which the log cannot know anything, so that it is not asked.
     """
     for call in calls:
         if call.intent is not None:
-            _stage(unit, call.intent, call.outcome, fresh=call.intent.position in fresh, run=run)
+            _stage(unit, call.intent, call.outcome, fresh=call.intent.position in fresh)
 
 
 def effect_id(run: str, position: int) -> str:
@@ -32,7 +32,7 @@ def effect_id(run: str, position: int) -> str:
     return f"{EFFECT.key}_{run.partition('_')[2]}{places}"
 
 
-def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool, run: str | None) -> None:
+def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool) -> None:
     id = effect_id(intent.run, intent.position)
     known = None if fresh else unit.read(EFFECT, id)
     if known is None:
@@ -47,7 +47,7 @@ def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool, 
             "hash": intent.fingerprint,
             "intendedAt": intent.at,
         }
-        known = unit.stage_own(EFFECT, "intend", id, said, fresh=fresh, run=run)
+        known = unit.stage_own(EFFECT, "intend", id, said, fresh=fresh)
     if outcome is None or known.body.get("endedAt") == outcome.at:
         return
     failed = outcome.status == 0
@@ -58,4 +58,4 @@ def _stage(unit: Unit, intent: Intent, outcome: Outcome | None, *, fresh: bool, 
         "error": outcome.error and outcome.error["code"],
         "endedAt": outcome.at,
     }
-    unit.stage_own(EFFECT, "fail" if failed else "answer", id, came, run=run)
+    unit.stage_own(EFFECT, "fail" if failed else "answer", id, came)

@@ -86,7 +86,8 @@ class Effects:
         self._salt = salt
         self._step = step
         self._position = 0
-        self._first: set[int] = set()  # places of writes that no try before this one made
+        self._staged = False
+        self._first: set[int] = set()
 
     def call(self, request: Request, *, idempotent: bool = False, key_header: str | None = None) -> dict[str, Any]:
         """`{status, headers, json | text}` of a call, now or as it was recorded.
@@ -120,13 +121,20 @@ class Effects:
             return self._read(request)
         return self._write(request, idempotent, key_header)
 
+    @property
+    def first(self) -> frozenset[int]:
+        """The places of writes that no try before this one made: the log knows nothing of them before it is told."""
+        return frozenset(self._first)
+
     def stage(self, unit: Unit) -> None:
         """Stage what the log does not know yet of the writes of this run, as events of the unit that is to be committed."""
+        self._staged = True
         stage(unit, self._journal.calls(self.run), fresh=self._first)
 
     def recorded(self) -> None:
-        """The log has what was staged."""
-        self._journal.folded(self.run)
+        """The unit is in the log, with what was staged."""
+        if self._staged:
+            self._journal.folded(self.run)
 
     def end(self) -> None:
         """The run will not be tried again."""

@@ -56,7 +56,8 @@ class _Untold:
     """A run that is over, of whose calls the log does not know yet."""
 
     caller: Caller
-    fresh: bool  # the log knows of none of them
+    cause: str | None  # the event that set it off
+    fresh: frozenset[int] = frozenset()  # places of which the log knows nothing
 
 
 class Outside:
@@ -135,7 +136,7 @@ class Outside:
         except Exception as error:
             if effects is None:
                 raise
-            self._keep(unit.caller, effects)
+            self._keep(unit, effects)
             if effects.stuck is not None and error is not effects.stuck:
                 raise effects.stuck from error
             raise
@@ -148,23 +149,22 @@ class Outside:
     def stage(self, unit: Unit) -> None:
         """Stage what the unit's run asked, as events of the unit; raises what left it stuck.
 
-        A unit that changes nothing itself needs no commit of its own: the journal has its calls, and the log is told of
-        them with those of others, see `write_untold`.
+        A unit that changes nothing, the end of its run aside, does not wait for them: the journal has its calls, and the
+        log is told of them with those of others, see `write_untold`.
         """
         effects = _of(unit)
         if effects is not None:
             if effects.stuck is not None:
                 raise effects.stuck
-            if unit.changes:
+            if any(change.noun is not RUN for change in unit.changes):
                 effects.stage(unit)
 
     def committed(self, unit: Unit) -> None:
         """What the unit changed is in the log, and its run has ended with it."""
         effects = _of(unit)
         if effects is not None:
-            if unit.changes:
-                effects.recorded()
-            self._end(unit.caller, effects)
+            effects.recorded()
+            self._end(unit, effects)
 
     def refuse_again(self, unit: Unit, conflict: Conflict) -> None:
         """Raise Conflict where a unit wrote outside, so that it cannot be run again by itself."""
@@ -192,7 +192,7 @@ class Outside:
 
     def recover(self, caller: Caller) -> None:
         """Tell the log what it does not know, after an end in the middle, and let go of what will not be tried again."""
-        self._untold = dict.fromkeys(self.journal.unfolded(), _Untold(caller, fresh=False))
+        self._untold = dict.fromkeys(self.journal.unfolded(), _Untold(caller, None))
         self.write_untold()
         for run, again in self.journal.open_runs().items():
             known = self._view.get(RUN, run) if again else None  # a `do` that was cut off is over
@@ -223,17 +223,17 @@ class Outside:
     def close(self) -> None:
         self.journal.close()
 
-    def _keep(self, caller: Caller, effects: "Effects") -> None:
+    def _keep(self, unit: Unit, effects: "Effects") -> None:
         """Tell the log of a unit that is dropped."""
         if not effects.again:
-            self._end(caller, effects)
+            self._end(unit, effects)
         else:  # now, for its next try goes on in the same place of the journal
-            self._tell({effects.run: _Untold(caller, fresh=False)})
+            self._tell({effects.run: _Untold(unit.caller, unit.cause)})
 
-    def _end(self, caller: Caller, effects: "Effects") -> None:
+    def _end(self, unit: Unit, effects: "Effects") -> None:
         """A run is over; what the log was not told of its calls it is told soon."""
         if self.journal.is_unfolded(effects.run):
-            self._untold[effects.run] = _Untold(caller, fresh=True)
+            self._untold[effects.run] = _Untold(unit.caller, unit.cause, effects.first)
         effects.end()
 
     def _some(self, runs: Mapping[str, _Untold]) -> list[str]:
@@ -254,10 +254,8 @@ class Outside:
 
         def stage(unit: Unit) -> None:
             for run, each in runs.items():
-                calls = self.journal.calls(run)
-                fresh = {call.intent.position for call in calls if call.intent} if each.fresh else ()
-                with unit.acting(each.caller):
-                    effect_event.stage(unit, calls, fresh=fresh, run=run)
+                with unit.telling_of(each.caller, run, each.cause):
+                    effect_event.stage(unit, self.journal.calls(run), fresh=each.fresh)
 
         untold = [run for run in runs if self.journal.is_unfolded(run)]
         try:
