@@ -67,7 +67,7 @@ def fetch(tenant: Tenant, unit: Unit, given: Mapping[str, Any]) -> dict[str, Any
     if type is not None and not isinstance(type, str):
         raise InvalidArguments(f"type is the name of a noun, not {type!r:.80}")
     noun = _noun_of(unit, id) if type is None else unit.vocabulary.noun(type)
-    if noun is EFFECT:
+    if noun in (RUN, EFFECT):
         tenant.write_noted()
     if type is not None:
         shown = find.entity(unit, tenant.context, noun, id, arguments)

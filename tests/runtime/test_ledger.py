@@ -84,5 +84,11 @@ def test_many_runs_before_one_commit_are_all_in_the_ledger(door: Door) -> None:
     assert statuses(door, kind="before") == ["Succeeded"] * 60
 
 
+def test_a_run_before_is_proven_as_soon_as_it_is_answered(door: Door) -> None:
+    door.do("@$.Contact.creating\ndef looked(contact, $):\n    pass")
+    (stand,) = door("do", action="create", type="Contact", data={"name": "Ada"})["handlers"]
+    assert "proof" in door("fetch", type="Run", id=stand["run"], proof=True)
+
+
 def statuses(door: Door, kind: str) -> list[str]:
     return [each["status"] for each in door.do(f"$.runs.list(kind={kind!r}, limit=100)")]
