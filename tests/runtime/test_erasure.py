@@ -2,11 +2,12 @@
 
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from runtime.calls.dollar import Dollar
 from runtime.errors import NotFound, UniqueViolation
-from runtime.sql import Sql
+from runtime.sql import Sql, quoted
 from runtime.unit import Caller
 from tests.runtime.door import Door
 
@@ -23,6 +24,17 @@ def holding(door: Door, text: str) -> list[str]:
     """The files of the data folder in which a text stands."""
     files = [path for path in door.data.rglob("*") if path.is_file()]
     return sorted(str(path.relative_to(door.data)) for path in files if text.encode() in content(path))
+
+
+def in_rows(door: Door, text: str) -> list[str]:
+    """The tables of the tenant in which a text stands, whatever a file does to its bytes. The engine must have ended."""
+    with duckdb.connect(str(door.data / "tenants" / f"{door.name}.duckdb"), read_only=True) as file:
+        tables = [name for (name,) in file.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
+        return [
+            table
+            for table in tables
+            if file.execute(f"SELECT 1 FROM {quoted(table)} AS r WHERE contains(r::VARCHAR, ?)", [text]).fetchone()
+        ]
 
 
 def content(path: Path) -> bytes:
@@ -42,8 +54,10 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
     assert door("search", query="zebulon")["total"] == 1
     door("search", type="Contact", asOf=2)
     before = leaves(door)
-    door.reopen()  # so that every byte is on disk, the text index among them
+    door.engine.close()  # so that every byte is on disk, the text index among them
+    assert {"events", "contact"} <= set(in_rows(door, SECRET))
     assert holding(door, SECRET)
+    door.reopen()
 
     erased = door.do(f'$.Contact.erase("{id}")')
     assert erased["heldBy"] == []
@@ -62,6 +76,7 @@ def test_what_was_erased_is_in_no_file_and_the_log_still_stands(door: Door) -> N
     door.engine.close()
     assert holding(door, SECRET) == []
     assert holding(door, MAIL) == []
+    assert in_rows(door, SECRET) == in_rows(door, MAIL) == []
     door.reopen()
     assert door.do(f'$.Contact.create(name="Heir", email="{MAIL}").name') == "Heir"
 
