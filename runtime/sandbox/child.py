@@ -36,8 +36,7 @@ def serve(
     """
     try:
         raised = walls.raise_walls(around, found)
-        # So that the pages that every program writes to are its own before there is one: two thirds of a short run.
-        _perform("1")
+        touch()
         channel.send(ready(raised))
         while True:
             (run or Run)(channel.receive(), channel, base_bytes).perform()
@@ -215,6 +214,11 @@ def warm() -> None:
     )
     for code in (_WARM_UP, *failing):
         _perform(code)
+
+
+def touch() -> None:
+    """Copies the pages that every program writes to, before there is one: that is two thirds of a short run."""
+    _perform("1")
 
 
 def _perform(code: str) -> None:
