@@ -217,7 +217,7 @@ def warm() -> None:
 
 
 def touch() -> None:
-    """Copies the pages that every program writes to, before there is one: that is two thirds of a short run."""
+    """Copies the pages that every program writes to, before there is one: that is most of a short run's time."""
     _perform("1")
 
 

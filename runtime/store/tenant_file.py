@@ -249,7 +249,7 @@ class TenantFile:
             self._append(cursor, table, rows, columns, action="update", key=["$id"])
             return
         for id, *values in rows:
-            # What is the same stays: a column more costs 50 µs, and most changes leave nearly all of them alone.
+            # What is the same stays: each column that is written costs, and most changes leave nearly all of them alone.
             changed = {
                 name: value
                 for name, was, value in zip(columns[1:], before[id][1:], values, strict=True)
