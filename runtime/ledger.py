@@ -21,7 +21,7 @@ from runtime.own_nouns import RUN
 from runtime.sandbox.limits import BY_LEVEL, Outcome
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
-from runtime.unit import Change, Unit
+from runtime.unit import Change, Origin
 from runtime.values import format_datetime
 
 # Whatever one thing set off, and what that set off, and so on, ends here.
@@ -151,12 +151,14 @@ class Ledger:
             self._looked_at = now
         return ids
 
-    def set_off(self, unit: Unit, change: Change, row: EventRow, handlers: HandlerSet, view: View) -> list[Entity]:
+    def set_off(
+        self, origin: Origin, now: datetime, change: Change, row: EventRow, handlers: HandlerSet, view: View
+    ) -> list[Entity]:
         """The runs that an event sets off, waiting, in their order. The caller writes them with the event."""
         runs: list[Entity] = []
-        for handler in handlers.after(change, view, unit.now):
+        for handler in handlers.after(change, view, now):
             # Of a bulk of changes each is a cause of its own: what is bounded is what one of them leads to.
-            root, depth = unit.root or event_id(row.seq), unit.depth + 1
+            root, depth = origin.root or event_id(row.seq), origin.depth + 1
             values: dict[str, Any] = {
                 "kind": handler.kind,
                 "status": "Waiting",
@@ -178,7 +180,7 @@ class Ledger:
                 if self._roots.get(root, 0) > RUNS_OF_ONE_CAUSE_MAX + 1:
                     continue  # it was told once
                 values |= {"status": "Dead", "error": error.as_dict()}
-            runs.append(self.numbered(run_entity(self._new_id(RUN.key), unit.now, handler.actor, values)))
+            runs.append(self.numbered(run_entity(self._new_id(RUN.key), now, handler.actor, values)))
         return runs
 
     def _count(self, root: str, depth: int) -> None:

@@ -30,6 +30,16 @@ class Caller:
     level: int = 3  # L0 reads only … L3
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What made a change: its run, the event that set that off, and what all of it goes back to."""
+
+    run: str | None
+    cause: str | None
+    root: str | None
+    depth: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One staged event: the verb, and the entity as it leaves it."""
@@ -40,9 +50,7 @@ class Change:
     input: Mapping[str, Any]
     changed: Mapping[str, Any]  # key → {"from": …, "to": …}
     actor: str | None = None  # who did it, where that is not the unit's caller: a handler acts with rights of its own
-    # By which run, and which event set that off, where they are not the unit's: the log is told of it later.
-    run: str | None = None
-    cause: str | None = None
+    origin: Origin | None = None  # where that is not the unit's: the log is told of it later
     taken: tuple[Key, ...] = ()
     freed: tuple[Key, ...] = ()
 
@@ -109,8 +117,7 @@ class Unit:
     queried: set[str] = field(default_factory=set[str])
     ledger: list[Entity] = field(default_factory=list[Entity])  # runs to be written with this unit
     _acting: Caller | None = None
-    _of_run: str | None = None
-    _of_cause: str | None = None
+    _telling_of: Origin | None = None
 
     began_with: Vocabulary = field(init=False)  # a commit is refused where the tenant's nouns are others by now
 
@@ -130,7 +137,7 @@ class Unit:
         if len(self.changes) >= EVENTS_MAX:
             raise LimitExceeded(f"one unit makes at most {EVENTS_MAX:,} events", hint="do the work in several calls")
         if self._acting is not None:
-            change = replace(change, actor=self._acting.actor, run=self._of_run, cause=self._of_cause)
+            change = replace(change, actor=self._acting.actor, origin=self._telling_of)
         self.changes.append(change)
         self.overlay.put(change.entity)
         for key in change.freed:
@@ -178,15 +185,20 @@ class Unit:
         finally:
             self._acting = before
 
+    @property
+    def origin(self) -> Origin:
+        """What makes the changes of this unit."""
+        return Origin(self.run, self.cause, self.root, self.depth)
+
     @contextmanager
-    def telling_of(self, caller: Caller, run: str, cause: str | None) -> Generator[None]:
+    def telling_of(self, caller: Caller, origin: Origin) -> Generator[None]:
         """What is staged meanwhile was done by another run, for its caller."""
-        before, self._of_run, self._of_cause = (self._of_run, self._of_cause), run, cause
+        before, self._telling_of = self._telling_of, origin
         try:
             with self.acting(caller):
                 yield
         finally:
-            self._of_run, self._of_cause = before
+            self._telling_of = before
 
     def query(self, *nouns: str) -> None:
         """Note what is queried where an answer must still hold at commit."""

@@ -282,8 +282,10 @@ class Writer:
         handlers = self._handlers()
         for work, unit in accepted:
             batch.redefined |= _redefined(unit)
+            own = unit.origin
             for change in unit.changes:
                 seq += 1
+                origin = change.origin or own
                 text = change.entity.encoded()
                 row = recorded(
                     change,
@@ -292,14 +294,14 @@ class Writer:
                     at=at,
                     shown_at=shown_at,
                     actor=change.actor or unit.caller.actor,
-                    cause=change.cause or unit.cause,
-                    run=change.run or unit.run,
+                    cause=origin.cause,
+                    run=origin.run,
                     via=unit.via,
                     salt=self._salt(),
                 )
                 work.rows.append(row)
                 logged.append((change, row))
-                set_off = self._ledger.set_off(unit, change, row, handlers, self._graph)
+                set_off = self._ledger.set_off(origin, unit.now, change, row, handlers, self._graph)
                 work.runs += set_off
                 entity = change.entity
                 if change.noun is RUN and not entity.number:

@@ -20,7 +20,7 @@ from runtime.own_nouns import EFFECT, RUN
 from runtime.sandbox.limits import BY_LEVEL
 from runtime.sql import Sql
 from runtime.store import EventRow, TenantFile
-from runtime.unit import Caller, Change, Unit
+from runtime.unit import Caller, Change, Origin, Unit
 from runtime.values import format_datetime
 from runtime.vocabulary import Vocabulary
 from runtime.writer import Step, no_step
@@ -56,7 +56,7 @@ class _Untold:
     """A run that is over, of whose calls the log does not know yet."""
 
     caller: Caller
-    cause: str | None  # the event that set it off
+    origin: Origin
     fresh: frozenset[int] = frozenset()  # places of which the log knows nothing
 
 
@@ -192,7 +192,7 @@ class Outside:
 
     def recover(self, caller: Caller) -> None:
         """Tell the log what it does not know, after an end in the middle, and let go of what will not be tried again."""
-        self._untold = dict.fromkeys(self.journal.unfolded(), _Untold(caller, None))
+        self._untold = {run: _Untold(caller, Origin(run, None, None, 0)) for run in self.journal.unfolded()}
         self.write_untold()
         for run, again in self.journal.open_runs().items():
             known = self._view.get(RUN, run) if again else None  # a `do` that was cut off is over
@@ -228,12 +228,12 @@ class Outside:
         if not effects.again:
             self._end(unit, effects)
         else:  # now, for its next try goes on in the same place of the journal
-            self._tell({effects.run: _Untold(unit.caller, unit.cause)})
+            self._tell({effects.run: _Untold(unit.caller, unit.origin)})
 
     def _end(self, unit: Unit, effects: "Effects") -> None:
         """A run is over; what the log was not told of its calls it is told soon."""
         if self.journal.is_unfolded(effects.run):
-            self._untold[effects.run] = _Untold(unit.caller, unit.cause, effects.first)
+            self._untold[effects.run] = _Untold(unit.caller, unit.origin, effects.first)
         effects.end()
 
     def _some(self, runs: Mapping[str, _Untold]) -> list[str]:
@@ -254,7 +254,7 @@ class Outside:
 
         def stage(unit: Unit) -> None:
             for run, each in runs.items():
-                with unit.telling_of(each.caller, run, each.cause):
+                with unit.telling_of(each.caller, each.origin):
                     effect_event.stage(unit, self.journal.calls(run), fresh=each.fresh)
 
         untold = [run for run in runs if self.journal.is_unfolded(run)]

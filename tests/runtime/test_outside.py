@@ -8,6 +8,7 @@ import pytest
 
 from runtime.calls import http
 from runtime.errors import Conflict, InvalidArguments, InvalidType, PermissionDenied, VerbenaError
+from runtime.ledger import DEPTH_MAX
 from runtime.outside.effect_event import effect_id
 from runtime.outside.journal import SUFFIX
 from runtime.sql import Sql
@@ -214,6 +215,14 @@ def test_effects_are_heard_by_name_only(open_door: Door, shop: Service) -> None:
     open_door("do", code=f"$.http.post('{shop.address}').status")
     runs = until(lambda: open_door.do("$.runs.list(kind='after', status='Succeeded')"))
     assert [each["name"] for each in runs] == ["named"]
+
+
+def test_a_handler_that_hears_of_its_own_calls_comes_to_an_end(open_door: Door, shop: Service) -> None:
+    open_door.do(f"def again(entity, $):\n    $.http.post('{shop.address}')\n$.on('Effect.answered', again)")
+    open_door.do(f"$.http.post('{shop.address}').status")
+    (last,) = until(lambda: open_door.do("$.runs.list(status='Dead')"))
+    assert "set each other off" in last["error"]["message"]
+    assert len(shop.heard) == DEPTH_MAX + 1
 
 
 def test_what_units_without_a_change_wrote_outside_is_told_the_log_in_one_commit(
